@@ -1,0 +1,90 @@
+/* abi.h: the Solidity contract ABI, driven by signatures.
+ *
+ * A function or event is described by one text, for example
+ *   "lease(uint64 bytes_, uint8 class, uint64 seconds) returns (uint64 id)"
+ *   "Leased(uint64 indexed territory, address indexed owner, uint64 bytes_)".
+ * abi_parse() turns it into types once at start. Supported types: uintN, intN (N multiple of 8 up to
+ * 256), address, bool, bytesN, bytes, string, T[] of the former, and tuples (T name, …)[] one level
+ * deep for batches. Decoding is strict: dirty high bits, offsets that are not the canonical ones,
+ * padding that is not zero, lengths past the end and trailing bytes are refused. Values live in the
+ * caller's arena; memory is bounded by the input's length.
+ */
+#ifndef CODEC_ABI_H
+#define CODEC_ABI_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+#define ABI_PARAMS_MAX 24
+#define ABI_NAME_MAX 48
+
+enum abi_kind {
+    ABI_UINT,
+    ABI_INT,
+    ABI_ADDRESS,
+    ABI_BOOL,
+    ABI_FIXED_BYTES,
+    ABI_BYTES,
+    ABI_STRING,
+    ABI_ARRAY, /* dynamic array of `element` */
+    ABI_TUPLE,
+};
+
+struct abi_type {
+    enum abi_kind kind;
+    u16 size;                     /* bits for integers, bytes for bytesN */
+    bool indexed;                 /* event parameters */
+    char name[ABI_NAME_MAX];
+    const struct abi_type *parts; /* ABI_ARRAY: 1 element type; ABI_TUPLE: part_count members */
+    size_t part_count;
+};
+
+struct abi_entry {
+    char name[ABI_NAME_MAX];
+    struct hash topic; /* keccak256 of the canonical signature; the selector is its first 4 bytes */
+    u8 selector[4];
+    const struct abi_type *inputs;
+    size_t input_count;
+    const struct abi_type *outputs;
+    size_t output_count;
+};
+
+struct abi_value {
+    u8 word[32];              /* static kinds: the ABI word */
+    bytes data;               /* ABI_BYTES, ABI_STRING: borrowed from the input */
+    struct abi_value *parts;  /* ABI_ARRAY: items; ABI_TUPLE: members */
+    size_t part_count;
+};
+
+/* abi_parse: ERR_MALFORMED. Types are allocated in arena. */
+err abi_parse(struct arena *arena, const char *signature, struct abi_entry *ret_entry);
+/* abi_canonical: "lease(uint64,uint8,uint64)". */
+void abi_canonical(const struct abi_entry *entry, struct buf *out);
+/* abi_decode: `in` is what follows the selector (or a return value). ret_values has room for count. */
+err abi_decode(struct arena *arena, const struct abi_type *types, size_t count, bytes in,
+               struct abi_value *ret_values);
+void abi_encode(struct buf *out, const struct abi_type *types, size_t count,
+                const struct abi_value *values);
+/* abi_encode_call: selector and arguments. */
+void abi_encode_call(struct buf *out, const struct abi_entry *entry, const struct abi_value *values);
+
+/* Makers and readers of static values. abi_as_u64 asserts that the type was uint64 or narrower. */
+struct abi_value abi_u64(u64 v);
+struct abi_value abi_word(const u8 word[32]);
+struct abi_value abi_address(const struct address *address);
+struct abi_value abi_bool(bool v);
+/* abi_fixed: bytesN, left-aligned. */
+struct abi_value abi_fixed(bytes in);
+struct abi_value abi_hash(const struct hash *hash);
+struct abi_value abi_bytes(bytes in);
+struct abi_value abi_tuple(struct abi_value *parts, size_t count);
+struct abi_value abi_array(struct abi_value *items, size_t count);
+u64 abi_as_u64(const struct abi_value *value);
+bool abi_as_bool(const struct abi_value *value);
+struct address abi_as_address(const struct abi_value *value);
+struct hash abi_as_hash(const struct abi_value *value);
+
+/* abi_revert: the encoding of Error(string), for refusals. */
+void abi_revert(struct buf *out, const char *reason);
+
+#endif
