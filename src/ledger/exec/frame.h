@@ -1,0 +1,74 @@
+/* frame.h: what a native module sees of the call that runs it.
+ *
+ * The executor (and later the EVM) creates a frame per call; a module handler gets nothing else: no
+ * clock, no I/O, no other state. Everything it does goes through the journal behind these functions,
+ * so a revert of the frame, or of any frame above it, undoes it.
+ *
+ * Two kinds of failure: an `err` is a fault of this machine (a disk) and aborts the block without any
+ * verdict; a refusal (revert) and running out of gas are verdicts, latched in `status`, after which
+ * the frame's functions do nothing. Handlers may return right after frame_revert().
+ */
+#ifndef LEDGER_EXEC_FRAME_H
+#define LEDGER_EXEC_FRAME_H
+
+#include "base/arena.h"
+#include "ledger/exec/slots.h"
+#include "ledger/exec/u256.h"
+
+struct journal;
+
+enum call_kind { CALL_PLAIN, CALL_STATIC, CALL_DELEGATE, CALL_CODE };
+enum frame_status { FRAME_RUNNING, FRAME_REVERTED, FRAME_OUT_OF_GAS };
+
+/* What a block fixes for every transaction in it. */
+struct block_env {
+    u64 chain_id;
+    u64 height;
+    u64 time;     /* seconds since 1970 */
+    u64 gas_limit;
+    struct address coinbase;
+    struct u256 base_fee;
+    struct hash prev_randao;
+    struct hash parent_hash; /* of the Ethereum header of height - 1 */
+};
+
+struct frame {
+    struct journal *journal;
+    const struct block_env *block;
+    struct arena *arena;      /* freed when the transaction ends */
+    enum call_kind kind;
+    bool is_static;           /* inherited downward */
+    struct address caller;    /* the only identity a module may trust */
+    struct address self;
+    struct u256 value;        /* already credited to self */
+    bytes input;
+    u64 gas_left;
+    enum frame_status status;
+    bytes output;             /* return value or revert data, in arena */
+};
+
+/* frame_charge: takes gas before work; false (and FRAME_OUT_OF_GAS, gas_left 0) if it is not there. */
+bool frame_charge(struct frame *frame, u64 gas);
+/* frame_revert: latches FRAME_REVERTED with Error(reason). */
+void frame_revert(struct frame *frame, const char *reason);
+static inline bool frame_running(const struct frame *f) { return f->status == FRAME_RUNNING; }
+
+/* frame_load / frame_store: self's storage, priced like SLOAD and SSTORE (EIP-2929, 2200, 3529).
+ * A store in a static frame is a bug of the dispatcher, which checks first. */
+err frame_load(struct frame *frame, const struct hash *slot, struct word *ret_word);
+err frame_store(struct frame *frame, const struct hash *slot, const struct word *word);
+/* frame_load_other: storage of another module (read only), same price. */
+err frame_load_other(struct frame *frame, const struct address *account, const struct hash *slot,
+                     struct word *ret_word);
+/* frame_store_other: storage of another module, for the few documented writes across modules
+ * (segment → provider byte counts, bucket heads); same price. */
+err frame_store_other(struct frame *frame, const struct address *account, const struct hash *slot,
+                      const struct word *word);
+/* frame_slots: a source for the record readers of modules, charging gas like frame_load_other. */
+struct slot_source frame_slots(struct frame *frame);
+/* frame_log: topics 0..4; priced like LOG. */
+void frame_log(struct frame *frame, const struct hash *topics, size_t topic_count, bytes data);
+/* frame_pay: moves wei from self to another account; reverts if self has too little. */
+err frame_pay(struct frame *frame, const struct address *to, struct u256 amount);
+
+#endif
