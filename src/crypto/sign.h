@@ -10,7 +10,8 @@
 
 #include "base/bytes.h"
 
-/* crypto_init: once per process before anything in crypto/; seed blinds the secp256k1 context. */
+/* crypto_init: before anything in crypto/; 32 random bytes of seed blind the secp256k1 context
+ * against side channels (they change no result). Later calls do nothing; threads may race. */
 void crypto_init(const struct hash *seed);
 
 struct secp_secret {
@@ -39,6 +40,10 @@ MUST_USE bool secp_recover(struct secp_public *out, const struct secp_signature 
                            const struct hash *digest);
 MUST_USE bool secp_recover_address(struct address *out, const struct secp_signature *sig,
                                    const struct hash *digest);
+/* secp_recover_address_any_s: as above, but a high s is fine; only for the ECRECOVER precompile,
+ * which predates EIP-2. */
+MUST_USE bool secp_recover_address_any_s(struct address *out, const struct secp_signature *sig,
+                                         const struct hash *digest);
 /* secp_verify: r ‖ s of sig (v ignored, high s refused). */
 MUST_USE bool secp_verify(const struct secp_public *key, const struct secp_signature *sig,
                           const struct hash *digest);
