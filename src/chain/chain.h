@@ -1,0 +1,119 @@
+/* chain.h: a role's view of the ledger. Roles see the chain only through this header.
+ *
+ * It keeps the newest finalised head: a consensus header whose seat signatures check against the
+ * validator set of the genesis, and the Ethereum header that it commits to. Module records are read
+ * by eth_getProof and checked against that header's state root, so a lying RPC node can withhold but
+ * not deceive. Transactions are signed here and sent; their receipts are awaited.
+ *
+ * First over JSON-RPC, later over the light client; nothing above changes. Reads of records use the
+ * layout functions of ledger/modules (X_layout.h), which take a slot_source: chain_view() runs such
+ * a function again and again, fetching every slot it missed in one batch, until it misses none.
+ * Every call may park the fiber.
+ */
+#ifndef CHAIN_CHAIN_H
+#define CHAIN_CHAIN_H
+
+#include "crypto/sign.h"
+#include "ledger/exec/slots.h"
+#include "ledger/exec/u256.h"
+#include "net/http.h"
+#include "os/loop.h"
+
+#define CHAIN_LOGS_MAX 4096
+#define CHAIN_RAW_TX_BYTES_MAX KIB(128)
+
+struct chain;
+
+struct chain_options {
+    const char *const *rpc_urls;  /* tried in turn; at least one */
+    size_t rpc_url_count;
+    const char *genesis_path;     /* chain id, validators; its hash is checked against the node's */
+    u64 head_poll_ms;             /* 0: 250 */
+};
+
+struct chain_head {
+    u64 height;
+    u64 time;          /* seconds */
+    struct hash hash;  /* of the Ethereum header */
+    struct hash state_root;
+    u64 base_fee;
+};
+
+/* chain_open: starts following; waits for the first checked head until the deadline.
+ * ERR_NETWORK, ERR_TIMEOUT, ERR_INTEGRITY (another chain, or signatures that do not check). */
+err chain_open(struct loop *loop, const struct chain_options *options, u64 deadline_ms,
+               struct chain **ret_chain);
+/* chain_close: after loop_stop() or when no call is running. */
+void chain_close(struct chain *chain);
+u64 chain_id(const struct chain *chain);
+/* chain_head: the newest checked head, from memory. */
+struct chain_head chain_head(const struct chain *chain);
+/* chain_wait: until the head is higher than `height`. */
+err chain_wait(struct chain *chain, u64 height, u64 deadline_ms);
+/* chain_healthy: the last successful poll is less than 10 s ago. */
+bool chain_healthy(const struct chain *chain);
+
+/* chain_view: fn reads records through the source; it is called several times, so it must only
+ * overwrite its outputs. Slots are cached per head. ERR_INTEGRITY: a proof did not check. */
+typedef err chain_view_fn(void *ctx, const struct slot_source *slots);
+err chain_view(struct chain *chain, chain_view_fn *fn, void *ctx, u64 deadline_ms);
+
+err chain_balance(struct chain *chain, const struct address *account, struct u256 *ret_wei,
+                  u64 deadline_ms);
+
+/* An account that signs transactions; keeps its nonce, so one per key and process. */
+struct chain_account;
+err chain_account_open(struct chain *chain, const struct secp_secret *secret,
+                       struct chain_account **ret_account);
+void chain_account_close(struct chain_account *account); /* wipes the key */
+struct address chain_account_address(const struct chain_account *account);
+
+struct chain_call {
+    struct address to;
+    struct u256 value;
+    bytes input;
+    u64 gas_limit; /* 0: estimated, plus a quarter */
+};
+
+/* chain_sign: a signed transaction (type 2) with the account's next nonce. The bytes are the
+ * caller's duty from here on: unless they get into a block, later nonces wait. ret_raw lives in
+ * arena. ERR_REFUSED: the estimate says that it would revert (reason in the log). */
+err chain_sign(struct chain_account *account, const struct chain_call *call, struct arena *arena,
+               u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash);
+/* chain_submit_raw: known already counts as ok. ERR_REFUSED: the pool refused it for good. */
+err chain_submit_raw(struct chain *chain, bytes raw, u64 deadline_ms);
+
+struct chain_log {
+    struct address address;
+    struct hash topics[4];
+    u8 topic_count;
+    bytes data;
+    u64 height;
+    u32 index; /* in the block */
+    struct hash tx;
+};
+
+struct chain_receipt {
+    u64 height;
+    bool success;
+    u64 gas_used;
+    const struct chain_log *logs;
+    size_t log_count;
+};
+
+/* chain_receipt_of: ERR_NOT_FOUND while it is not final. */
+err chain_receipt_of(struct chain *chain, const struct hash *tx, struct arena *arena,
+                     u64 deadline_ms, struct chain_receipt *ret_receipt);
+/* chain_await: until final. */
+err chain_await(struct chain *chain, const struct hash *tx, struct arena *arena, u64 deadline_ms,
+                struct chain_receipt *ret_receipt);
+/* chain_send: sign, submit (again now and then), await. ERR_REFUSED if it reverted. */
+err chain_send(struct chain_account *account, const struct chain_call *call, struct arena *arena,
+               u64 deadline_ms, struct chain_receipt *ret_receipt);
+
+/* chain_logs: logs of one address in (from, to], final blocks only, oldest first. */
+err chain_logs(struct chain *chain, const struct address *address, u64 from, u64 to,
+               struct arena *arena, u64 deadline_ms, const struct chain_log **ret_logs,
+               size_t *ret_count);
+
+#endif
