@@ -1,0 +1,132 @@
+/* gateway.h: the object service behind S3: buckets, objects, uploads, without any HTTP.
+ *
+ * One upload, as a path through files: upload.c (plain bytes → extent chunks) → packer.c (extents →
+ * lanes of open segments) → transfer/segment_put.c (rows → holders, receipts) → committer.c (window →
+ * journal records, one signed commit, index, three copies, 200) → settle.c (chain shows it, late
+ * holders, spool). One read: object.c (manifest → pieces) → transfer/segment_get.c → extent chunks.
+ *
+ * All calls run in fibers of the gateway's loop. Verdicts that S3 names (no such bucket, precondition
+ * failed) are `enum service_verdict`; faults are err.
+ */
+#ifndef GATEWAY_SERVICE_GATEWAY_H
+#define GATEWAY_SERVICE_GATEWAY_H
+
+#include "base/metrics.h"
+#include "chain/chain.h"
+#include "gateway/journal/index.h"
+#include "transfer/segment_get.h"
+#include "transfer/segment_put.h"
+
+struct gateway;
+
+struct gateway_options {
+    const char *data_dir;
+    const struct chain_options *chain;
+    const struct secp_secret *account;   /* pays gas, signs capabilities */
+    const struct x_secret *box;          /* opens sealed territory keys */
+    u64 spool_bytes_max;                 /* 0: 4 GiB of answered, unfinal bytes, then 503 */
+    u64 memory_bytes_max;                /* 0: 128 MiB for buffers of uploads and reads */
+    u64 window_min_ms;                   /* 0: 50 */
+    u64 window_max_ms;                   /* 0: 1000 */
+};
+
+enum service_verdict {
+    SERVICE_OK,
+    SERVICE_NO_SUCH_BUCKET,
+    SERVICE_NO_SUCH_KEY,
+    SERVICE_NO_SUCH_UPLOAD,
+    SERVICE_BUCKET_EXISTS,       /* another owner's */
+    SERVICE_BUCKET_OWNED,        /* already the caller's */
+    SERVICE_BUCKET_NOT_EMPTY,
+    SERVICE_PRECONDITION_FAILED,
+    SERVICE_CONFLICT,
+    SERVICE_QUOTA_EXCEEDED,
+    SERVICE_SLOW_DOWN,
+    SERVICE_NO_PROVIDERS,        /* too few eligible storage nodes; counts in `detail` */
+    SERVICE_ACCESS_DENIED,
+    SERVICE_UNAVAILABLE,         /* chain or too many holders unreachable */
+    SERVICE_NO_SPACE,            /* this gateway's disk */
+};
+
+/* gateway_open: opens index and spool, follows the chain, opens the territories it is authorised for,
+ * replays the write-ahead log, catches up every bucket's journal. */
+err gateway_open(struct loop *loop, const struct gateway_options *options,
+                 struct metrics *metrics, struct gateway **ret_gateway);
+/* gateway_drain: waits until what was answered is final, or the deadline. */
+void gateway_drain(struct gateway *gateway, u64 deadline_ms);
+void gateway_close(struct gateway *gateway);
+struct chain *gateway_chain(struct gateway *gateway);
+struct directory *gateway_directory(struct gateway *gateway);
+struct segment_source *gateway_source(struct gateway *gateway);
+
+/* ---- accounts: S3 keys live in the owner's system bucket ---- */
+struct gateway_user {
+    struct address owner;
+    char id[65];
+    char display_name[65];
+    char access_key[129];
+    char secret_key[129];
+};
+/* gateway_user_find: constant memory; ERR_NOT_FOUND. */
+err gateway_user_find(struct gateway *gateway, bytes access_key, struct gateway_user *ret_user);
+err gateway_user_add(struct gateway *gateway, const struct gateway_user *user, u64 deadline_ms);
+
+/* ---- buckets ---- */
+err bucket_create(struct gateway *gateway, const struct gateway_user *user, bytes name,
+                  bytes territory_name, u64 deadline_ms, enum service_verdict *ret_verdict);
+err bucket_delete(struct gateway *gateway, const struct gateway_user *user, bytes name,
+                  u64 deadline_ms, enum service_verdict *ret_verdict);
+/* Looking up buckets and objects, listing: index.h on a view of gateway_index(). */
+struct index *gateway_index(struct gateway *gateway);
+
+/* ---- writing ---- */
+struct upload; /* one extent being written */
+
+/* upload_begin: expected_bytes is a hint (HTTP_UNKNOWN_LENGTH if unknown). Verdicts SLOW_DOWN,
+ * NO_PROVIDERS, QUOTA_EXCEEDED, NO_SPACE come before the first byte is read. */
+err upload_begin(struct gateway *gateway, const struct index_bucket *bucket, u64 expected_bytes,
+                 u64 deadline_ms, struct upload **ret_upload, enum service_verdict *ret_verdict);
+/* upload_write: plain bytes in order; parks for back-pressure. */
+err upload_write(struct upload *upload, bytes in, u64 deadline_ms);
+u64 upload_length(const struct upload *upload);
+/* upload_finish: the extent's last chunk is on its way; *ret_extent (in arena) names its pieces. */
+err upload_finish(struct upload *upload, struct arena *arena, u64 deadline_ms,
+                  struct manifest_extent *ret_extent);
+/* upload_free: at any time; an unfinished extent leaves only unreferenced bytes. */
+void upload_free(struct upload *upload);
+
+/* A change to a bucket: any number of journal operations that become visible together. */
+struct change {
+    const struct index_bucket *bucket;
+    const struct journal_op *ops;
+    size_t op_count;
+    /* Condition on the current object of ops[0].key, checked atomically with the commit:
+     * NULL none; the function sees the current manifest (data NULL: no object) and says whether it
+     * holds. */
+    bool (*condition)(void *ctx, bytes current_manifest);
+    void *condition_ctx;
+    struct upload *const *uploads; /* whose segments must be durable first (already finished) */
+    size_t upload_count;
+    bool wait_final;               /* answer only when the head move is final on chain */
+};
+/* change_commit: waits until the change is durable (quorum receipts, index and log synced, three
+ * holders have the signed commit), or also final. */
+err change_commit(struct gateway *gateway, const struct change *change, u64 deadline_ms,
+                  enum service_verdict *ret_verdict);
+
+/* ---- reading ---- */
+struct object_reader;
+/* object_open: [offset, offset + length) of the plain object behind a manifest. */
+err object_open(struct gateway *gateway, const struct hash *bucket, const struct manifest *manifest,
+                u64 offset, u64 length, u64 deadline_ms, struct object_reader **ret_reader);
+/* object_read: next 1..cap plain bytes; 0: done. Verified and decrypted. */
+err object_read(struct object_reader *reader, void *out, size_t cap, u64 deadline_ms,
+                size_t *ret_len);
+void object_close(struct object_reader *reader);
+
+enum object_durability { OBJECT_PENDING, OBJECT_DURABLE, OBJECT_COMPLETE };
+/* object_stat: state of all segments behind the manifest; missing_holders may be NULL. */
+err object_stat(struct gateway *gateway, const struct manifest *manifest, u64 deadline_ms,
+                enum object_durability *ret_state, u32 *ret_missing_holders);
+
+#endif
