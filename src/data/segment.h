@@ -39,7 +39,7 @@ struct receipt_terms {
 
 void receipt_digest(struct hash *ret_digest, const struct receipt_terms *terms);
 
-/* One holder in a commit: 81 bytes packed. */
+/* One holder in a commit: 80 bytes packed. */
 struct holder_receipt {
     u8 index;          /* fragment */
     u32 provider;      /* index in the provider registry, from 1 */
