@@ -49,7 +49,7 @@ struct frame {
 
 /* frame_charge: takes gas before work; false (and FRAME_OUT_OF_GAS, gas_left 0) if it is not there. */
 bool frame_charge(struct frame *frame, u64 gas);
-/* frame_revert: latches FRAME_REVERTED with Error(reason). */
+/* frame_revert: latches FRAME_REVERTED with Error(reason); reason: at most 4,000 bytes. */
 void frame_revert(struct frame *frame, const char *reason);
 static inline bool frame_running(const struct frame *f) { return f->status == FRAME_RUNNING; }
 
@@ -68,7 +68,9 @@ err frame_store_other(struct frame *frame, const struct address *account, const 
 struct slot_source frame_slots(struct frame *frame);
 /* frame_log: topics 0..4; priced like LOG. */
 void frame_log(struct frame *frame, const struct hash *topics, size_t topic_count, bytes data);
-/* frame_pay: moves wei from self to another account; reverts if self has too little. */
+/* frame_pay: moves wei from self to another account; reverts if self has too little. Priced like the
+ * value part of CALL without the stipend (the receiver runs nothing): access, 6,700, and 25,000 more
+ * if the receiver did not exist. Zero is free and does nothing. */
 err frame_pay(struct frame *frame, const struct address *to, struct u256 amount);
 
 #endif

@@ -3,7 +3,11 @@
  * One table per module describes its functions and events by their signatures; from it come the
  * decoder here, the Solidity interface, the ABI JSON and the reference page (`cairn-abi`, committed
  * under contracts/interfaces and docs/protocols). Order of checks in native_call(): call kind →
- * static → value → selector → strict ABI decode → gas → handler.
+ * selector (which names the function and so its flags) → static → value → strict ABI decode (3 gas
+ * per word of input, taken before) → the function's gas → handler. Nothing of the arguments is read
+ * before the first four have passed.
+ *
+ * A function with NATIVE_VIEW must not store, log or pay: in a static frame that is an assertion.
  */
 #ifndef LEDGER_EXEC_NATIVE_H
 #define LEDGER_EXEC_NATIVE_H
@@ -47,7 +51,8 @@ struct native_module {
     const struct native_event *events;
     size_t event_count;
     /* Called in a frame of its own (caller 0, no gas limit) before the transactions of each block,
-     * in order of module numbers; NULL: nothing to do. */
+     * in order of module numbers; NULL: nothing to do. Its logs belong to no transaction, so to no
+     * receipt: they are dropped. If it reverts, its changes are undone and the block goes on. */
     err (*begin_block)(struct frame *frame);
     /* Genesis: writes the module's first state from its section of genesis.json ("{}" if absent).
      * NULL: nothing. config is jansson's json_t. ERR_USAGE: names the bad field in the log. */
@@ -65,7 +70,8 @@ const struct native_module *native_at(size_t i);
 /* Parsed entries, in table order. */
 const struct abi_entry *native_function_abi(const struct native_module *module, size_t i);
 const struct abi_entry *native_event_abi(const struct native_module *module, size_t i);
-/* native_call: runs frame->input against the module at frame->self. */
+/* native_call: runs frame->input against the module at frame->self, which must exist. Undoing the
+ * changes of a frame that did not end FRAME_RUNNING is the caller's part (exec/execute.h). */
 err native_call(struct frame *frame);
 /* native_emit: logs an event of the module by its index in the table. values in table order. */
 void native_emit(struct frame *frame, const struct native_module *module, size_t event,
