@@ -70,10 +70,9 @@ void event_wake_one(struct event *event);
 
 /* A counting semaphore with first-come order: bounds memory, connections, concurrent work. */
 struct gate {
-    struct event freed;
+    struct event freed; /* in the order they came */
     u64 available;
-    u64 next_ticket;
-    u64 serving;
+    u64 total;
 };
 
 void gate_init(struct gate *gate, u64 available);
