@@ -200,6 +200,7 @@ static void start_too_many(void *arg)
     group_wait(world->loop, &world->group);
     assert_int_equal(ran, started);
     spawn(world, end_at_once, &ran); /* there is room again */
+    group_wait(world->loop, &world->group);
 }
 
 static void fibers_are_limited(void **state)
