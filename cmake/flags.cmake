@@ -11,6 +11,10 @@ if(CMAKE_BUILD_TYPE STREQUAL "Debug")
     add_compile_options(-O1 -fno-omit-frame-pointer)
 endif()
 
+if(CAIRN_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link) # libraries report coverage, too
+endif()
+
 if(CAIRN_SANITIZE)
     add_compile_options(-fsanitize=${CAIRN_SANITIZE} -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${CAIRN_SANITIZE})

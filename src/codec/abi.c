@@ -255,8 +255,7 @@ static void encode_tuple(struct buf *out, const struct abi_type *type,
     encode_run(out, &run, value->parts);
 }
 
-static void encode_tail(struct buf *out, const struct abi_type *type,
-                        const struct abi_value *value)
+static void encode_tail(struct buf *out, const struct abi_type *type, const struct abi_value *value)
 {
     static const u8 zeros[WORD];
     if (type->kind == ABI_TUPLE) {
@@ -272,8 +271,7 @@ static void encode_tail(struct buf *out, const struct abi_type *type,
     }
 }
 
-static void encode_head(struct buf *out, const struct abi_type *type,
-                        const struct abi_value *value)
+static void encode_head(struct buf *out, const struct abi_type *type, const struct abi_value *value)
 {
     if (is_dynamic(type)) {
         put_length(out, 0); /* the offset is known, and written, when its tail is */

@@ -3,12 +3,12 @@
  * A function or event is described by one text, for example
  *   "lease(uint64 bytes_, uint8 class, uint64 seconds) returns (uint64 id)"
  *   "Leased(uint64 indexed territory, address indexed owner, uint64 bytes_)".
- * abi_parse() turns it into types once at start. Supported types: uintN, intN (N multiple of 8 up to
- * 256), address, bool, bytesN, bytes, string, T[] of the former, and tuples (T name, …) and
- * (T name, …)[] one level deep for batches; `uint` and `int` without a size are not. Decoding is
- * strict: dirty high bits, offsets that are not the canonical ones, padding that is not zero, lengths
- * past the end and trailing bytes are refused, so encoding what was decoded gives the same bytes.
- * Values live in the caller's arena; their memory is at most four times the input's length.
+ * abi_parse() turns it into types once at start. Supported types: uintN, intN (N multiple of 8 up
+ * to 256), address, bool, bytesN, bytes, string, T[] of the former, and one level of tuples
+ * (T name, …) and (T name, …)[] for batches; `uint` and `int` without a size are not. Decoding is
+ * strict: dirty high bits, offsets that are not the canonical ones, padding that is not zero,
+ * lengths past the end and trailing bytes are refused, so encoding what was decoded gives the same
+ * bytes. Values live in the caller's arena; their memory is at most four times the input's length.
  *
  * Source of the format: docs.soliditylang.org, "Contract ABI Specification".
  */
@@ -74,7 +74,8 @@ err abi_decode(struct arena *arena, const struct abi_type *types, size_t count, 
 void abi_encode(struct buf *out, const struct abi_type *types, size_t count,
                 const struct abi_value *values);
 /* abi_encode_call: selector and arguments. */
-void abi_encode_call(struct buf *out, const struct abi_entry *entry, const struct abi_value *values);
+void abi_encode_call(struct buf *out, const struct abi_entry *entry,
+                     const struct abi_value *values);
 
 /* abi_encode_event: a log. topics[0] is the entry's topic, then come the indexed values; the others
  * are appended to data. Returns the number of topics. values has input_count items. */

@@ -79,10 +79,8 @@ static err elementary_type(bytes word, struct abi_type *ret_type)
     static const struct {
         const char *word;
         enum abi_kind kind;
-    } plain[] = {{"address", ABI_ADDRESS},
-                 {"bool", ABI_BOOL},
-                 {"bytes", ABI_BYTES},
-                 {"string", ABI_STRING}};
+    } plain[] = {
+        {"address", ABI_ADDRESS}, {"bool", ABI_BOOL}, {"bytes", ABI_BYTES}, {"string", ABI_STRING}};
     for (size_t i = 0; i < COUNT_OF(plain); i++) {
         if (bytes_eq_str(word, plain[i].word)) {
             *ret_type = (struct abi_type){.kind = plain[i].kind};

@@ -1,11 +1,11 @@
 /* json.h: JSON text in and out (jansson), with limits.
  *
  * json_parse() refuses duplicate keys, depth over JSON_DEPTH_MAX, NUL in strings, text that is not
- * UTF-8, numbers that do not fit (integers beyond 64 signed bits) and trailing text; the value may be
- * of any kind. Building and reading values uses jansson's own functions (json_object_get …); members
- * come out in the order they were put in. This header adds what Cairn needs: Ethereum quantities and
- * data as hex strings. Readers take either case of the digits and never anything that is no string;
- * writers use lower case.
+ * UTF-8, numbers that do not fit (integers beyond 64 signed bits) and trailing text; the value may
+ * be of any kind. Building and reading values uses jansson's own functions (json_object_get …);
+ * members come out in the order they were put in. This header adds what Cairn needs: Ethereum
+ * quantities and data as hex strings. Readers take either case of the digits and never anything
+ * that is no string; writers use lower case.
  */
 #ifndef CODEC_JSON_H
 #define CODEC_JSON_H

@@ -19,8 +19,14 @@ static void writes_what_it_read(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "{\"b\":1,\"a\":[true,null,-3,\"x\"]}", "[]", "{}", "\"\"", "7", "null",
-        "\"\xc3\xbc\"", "9223372036854775807",
+        "{\"b\":1,\"a\":[true,null,-3,\"x\"]}",
+        "[]",
+        "{}",
+        "\"\"",
+        "7",
+        "null",
+        "\"\xc3\xbc\"",
+        "9223372036854775807",
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         json_t *value;
@@ -38,11 +44,30 @@ static void malformed_text_is_refused(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "",           " ",          "{",        "[1,]",      "{\"a\":1,\"a\":2}",
-        "[1] 2",      "[1]]",       "\"\\u0000\"", "\"\xff\"", "\"\\ud800\"",
-        "'a'",        "01",         "1e999",    "NaN",       "9223372036854775808",
-        "{\"a\" 1}",  "{1:2}",      "\"\n\"",   "// x\n1",   "\"abc",
-        "[\"]\"",     "\xef\xbb\xbf[]",         "\"\xc0\x80\"", "tru",
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":1,\"a\":2}",
+        "[1] 2",
+        "[1]]",
+        "\"\\u0000\"",
+        "\"\xff\"",
+        "\"\\ud800\"",
+        "'a'",
+        "01",
+        "1e999",
+        "NaN",
+        "9223372036854775808",
+        "{\"a\" 1}",
+        "{1:2}",
+        "\"\n\"",
+        "// x\n1",
+        "\"abc",
+        "[\"]\"",
+        "\xef\xbb\xbf[]",
+        "\"\xc0\x80\"",
+        "tru",
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         assert_true(is_err(parse(bytes_str(texts[i])), ERR_MALFORMED));
@@ -113,8 +138,19 @@ static void quantities(void **state)
     check_quantity(0x400, "0x400");
     check_quantity(UINT64_MAX, "0xffffffffffffffff");
     static const char *const bad[] = {
-        "",      "0",  "0x",   "0x00", "0x01", "0X1", "1",
-        "0xg",   "0x 1", "-0x1", " 0x1", "0x1 ", "0x10000000000000000",
+        "",
+        "0",
+        "0x",
+        "0x00",
+        "0x01",
+        "0X1",
+        "1",
+        "0xg",
+        "0x 1",
+        "-0x1",
+        " 0x1",
+        "0x1 ",
+        "0x10000000000000000",
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         json_t *value = json_string(bad[i]);
@@ -199,10 +235,14 @@ static void members_as_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_what_it_read), cmocka_unit_test(malformed_text_is_refused),
-        cmocka_unit_test(depth_is_limited),    cmocka_unit_test(length_is_limited),
-        cmocka_unit_test(quantities),          cmocka_unit_test(quantities_of_256_bits),
-        cmocka_unit_test(data),                cmocka_unit_test(members_as_text),
+        cmocka_unit_test(writes_what_it_read),
+        cmocka_unit_test(malformed_text_is_refused),
+        cmocka_unit_test(depth_is_limited),
+        cmocka_unit_test(length_is_limited),
+        cmocka_unit_test(quantities),
+        cmocka_unit_test(quantities_of_256_bits),
+        cmocka_unit_test(data),
+        cmocka_unit_test(members_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,9 @@
  *
  * A record is a sequence of fixed-order fields in big-endian order: integers of 1, 2, 4, 8 bytes,
  * fixed byte strings, and strings with a 2- or 4-byte length. Every stored or sent record starts
- * with a u16 kind and a u16 version (docs/formats). Reading past the end, a length over the caller's
- * maximum, or trailing bytes latch `failed`; values read after that are zero or empty. Check
- * reader_done() once at the end.
+ * with a u16 kind and a u16 version (docs/formats). Reading past the end, a length over the
+ * caller's maximum, or trailing bytes latch `failed`; values read after that are zero or empty.
+ * Check reader_done() once at the end.
  */
 #ifndef CODEC_RECORD_H
 #define CODEC_RECORD_H

@@ -93,7 +93,8 @@ static void public_vectors(void **state)
         assert_non_null(root);
         const char *name;
         json_t *object;
-        json_object_foreach (root, name, object) {
+        json_object_foreach(root, name, object)
+        {
             check_case(name, object);
             count++;
         }
@@ -149,10 +150,10 @@ static void integers_are_minimal(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "\x00",                                 /* zero is the empty string */
-        "\x82\x00\x80",                         /* leading zero */
+        "\x00",                                     /* zero is the empty string */
+        "\x82\x00\x80",                             /* leading zero */
         "\x89\x01\x00\x00\x00\x00\x00\x00\x00\x00", /* 65 bits */
-        "\xc0",                                 /* a list */
+        "\xc0",                                     /* a list */
         "\xc1\x05",
     };
     static const size_t lens[] = {1, 3, 10, 1, 2};
@@ -177,15 +178,18 @@ static void failures_change_nothing(void **state)
     (void)state;
     u8 fixed[3] = {9, 9, 9};
     bytes payload = bytes_make(NULL, 0);
-    bytes in = bytes_str("\x83" "ab"); /* cut */
+    bytes in = bytes_str("\x83"
+                         "ab"); /* cut */
     assert_false(is_ok(rlp_next_fixed(&in, fixed, 3)));
     assert_false(is_ok(rlp_next_list(&in, &payload)));
     assert_int_equal(in.len, 3);
-    in = bytes_str("\x82" "ab");
+    in = bytes_str("\x82"
+                   "ab");
     assert_false(is_ok(rlp_next_fixed(&in, fixed, 3)));
     assert_false(is_ok(rlp_next_list(&in, &payload)));
     assert_int_equal(in.len, 3);
-    in = bytes_str("\xc1" "a");
+    in = bytes_str("\xc1"
+                   "a");
     assert_false(is_ok(rlp_next_fixed(&in, fixed, 1)));
     assert_false(is_ok(rlp_next_bytes(&in, 9, &payload)));
     assert_int_equal(in.len, 2);

@@ -143,7 +143,7 @@ static XML_Parser make_expat(struct parse *parse)
 
 err xml_parse(struct arena *arena, bytes text, struct xml_node **ret_root)
 {
-    /* Expat goes over to UTF-16 by itself if it sees it, which no such text is without a zero byte. */
+    /* A zero byte: expat would go over to UTF-16, whatever it was told to expect. */
     if (text.len == 0 || text.len > INT_MAX || memchr(text.data, 0, text.len) != NULL) {
         return fail(ERR_MALFORMED);
     }
@@ -154,7 +154,8 @@ err xml_parse(struct arena *arena, bytes text, struct xml_node **ret_root)
         /* Without declared entities text never grows by being parsed. */
         buf_init(&parse->open[i].text, text.len);
     }
-    enum XML_Status status = XML_Parse(parse->expat, (const char *)text.data, (int)text.len, XML_TRUE);
+    enum XML_Status status =
+        XML_Parse(parse->expat, (const char *)text.data, (int)text.len, XML_TRUE);
     err e = parse->fault;
     if (is_ok(e) && status != XML_STATUS_OK) {
         e = fail(ERR_MALFORMED);
@@ -272,8 +273,8 @@ static size_t put_char(struct buf *out, bytes text)
         return 1;
     }
     size_t len = utf8_len(text);
-    bool not_a_char = len == 3 && text.data[0] == 0xef && text.data[1] == 0xbf &&
-                      text.data[2] >= 0xbe;
+    bool not_a_char =
+        len == 3 && text.data[0] == 0xef && text.data[1] == 0xbf && text.data[2] >= 0xbe;
     if (len == 0 || not_a_char) {
         buf_put_str(out, "\xef\xbf\xbd");
     } else {

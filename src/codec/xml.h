@@ -2,10 +2,10 @@
  *
  * xml_parse() builds a tree in an arena. DTDs and with them entity declarations, depth over
  * XML_DEPTH_MAX, more than XML_ELEMENTS_MAX elements, text that is not UTF-8 (whatever the
- * declaration says) and anything not well-formed, namespaces included, are refused. Attributes other
- * than xsi:type are read and forgotten. Character data of an element is the concatenation of its
- * runs, white space between children included; CDATA is text, comments and processing instructions
- * are dropped.
+ * declaration says) and anything not well-formed, namespaces included, are refused. Attributes
+ * other than xsi:type are read and forgotten. Character data of an element is the concatenation of
+ * its runs, white space between children included; CDATA is text, comments and processing
+ * instructions are dropped.
  *
  * The tree has no parent links and holds copies: the input may go away. Its memory is at
  * most 25 times the input's length, and the arena bounds it.

@@ -147,10 +147,10 @@ static void writes(void **state)
     xml_element(&buf, "E", bytes_str(""));
     xml_close(&buf, "C");
     xml_close(&buf, "A");
-    assert_true(bytes_eq_str(
-        buf_bytes(&buf),
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<A xmlns=\"http://x/\">"
-        "<B>&lt;&amp;&gt;&quot;&apos;&#9;&#13;&#10;</B><C><D>18446744073709551615</D><E></E></C></A>"));
+    assert_true(bytes_eq_str(buf_bytes(&buf),
+                             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<A xmlns=\"http://x/\">"
+                             "<B>&lt;&amp;&gt;&quot;&apos;&#9;&#13;&#10;</"
+                             "B><C><D>18446744073709551615</D><E></E></C></A>"));
     buf_free(&buf);
 }
 
