@@ -1,0 +1,433 @@
+#include "os/kv.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READERS_MAX 4096
+#define PAGE_BYTES 4096
+
+struct kv {
+    MDB_env *env;
+    char *dir;
+    struct file *owner; /* its lock keeps a second opener out */
+    unsigned table_count;
+    MDB_dbi tables[KV_TABLES_MAX];
+    int writer_thread; /* 0: no write transaction; accessed atomically */
+};
+
+struct kv_txn {
+    struct kv *kv;
+    MDB_txn *txn;
+    bool is_write;
+    u64 writes; /* so far; cursors find their place again after one */
+    err fault;  /* the first one of a write, which commit repeats */
+};
+
+/* Where a cursor stands. LMDB's own position moves when others write through the transaction, so
+ * in write transactions the key is kept and sought again. */
+enum cursor_place { CURSOR_BEFORE_ALL, CURSOR_AT_KEY, CURSOR_AFTER_ALL };
+
+struct kv_cursor {
+    struct kv_txn *txn;
+    MDB_cursor *cursor;
+    enum cursor_place place;
+    u64 writes; /* txn->writes when it was placed */
+    size_t key_len;
+    u8 key[KV_KEY_BYTES_MAX];
+};
+
+static err kv_fault(const char *what, const struct kv *kv, int code)
+{
+    switch (code) {
+    case 0:
+        return ok();
+    case MDB_NOTFOUND:
+        return fail(ERR_NOT_FOUND);
+    case MDB_KEYEXIST:
+        return fail(ERR_EXISTS);
+    case MDB_MAP_FULL:
+    case ENOSPC:
+    case EDQUOT:
+        log_warn("os", "cannot %s the store %s: no space left", what, kv->dir);
+        return fail(ERR_NO_SPACE);
+    case MDB_READERS_FULL:
+        return fail(ERR_BUSY);
+    case MDB_TXN_FULL:
+        return fail(ERR_LIMIT);
+    case MDB_INVALID:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_VERSION_MISMATCH:
+    case MDB_INCOMPATIBLE:
+        log_error("os", "cannot %s the store %s: %s", what, kv->dir, mdb_strerror(code));
+        return fail(ERR_INTEGRITY);
+    default:
+        log_error("os", "cannot %s the store %s: %s", what, kv->dir, mdb_strerror(code));
+        return fail(ERR_IO);
+    }
+}
+
+static err lock_dir(struct kv *kv)
+{
+    char path[PATH_BYTES_MAX];
+    path_join(path, kv->dir, "owner");
+    TRY(file_open(path, FILE_CREATE, &kv->owner));
+    return file_lock(kv->owner);
+}
+
+static err open_env(struct kv *kv, const struct kv_options *options)
+{
+    /* Read transactions belong to whoever holds them, not to a thread: NOTLS. Without the flush of
+     * the meta page a crash undoes at most the last commit and never mixes two: NOMETASYNC. */
+    unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (options->no_sync ? MDB_NOMETASYNC : 0);
+    u64 size = ceil_div(options->size_max_bytes, PAGE_BYTES) * PAGE_BYTES;
+    int code = mdb_env_create(&kv->env);
+    if (code == 0) {
+        code = mdb_env_set_maxdbs(kv->env, options->table_count);
+    }
+    if (code == 0) {
+        code = mdb_env_set_maxreaders(kv->env, READERS_MAX);
+    }
+    if (code == 0) {
+        code = mdb_env_set_mapsize(kv->env, size);
+    }
+    if (code == 0) {
+        code = mdb_env_open(kv->env, kv->dir, flags, 0600);
+    }
+    return kv_fault("open", kv, code);
+}
+
+static int open_tables(struct kv *kv, MDB_txn *txn)
+{
+    for (unsigned i = 0; i < kv->table_count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%u", i);
+        int code = mdb_dbi_open(txn, name, MDB_CREATE, &kv->tables[i]);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static err prepare_tables(struct kv *kv)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(kv->env, NULL, 0, &txn);
+    if (code != 0) {
+        return kv_fault("open", kv, code);
+    }
+    code = open_tables(kv, txn);
+    if (code != 0) {
+        mdb_txn_abort(txn);
+    } else {
+        code = mdb_txn_commit(txn);
+    }
+    return kv_fault("open", kv, code);
+}
+
+static err open_steps(struct kv *kv, const struct kv_options *options)
+{
+    TRY(dir_make(kv->dir));
+    TRY(lock_dir(kv));
+    TRY(open_env(kv, options));
+    int dead;
+    TRY(kv_fault("open", kv, mdb_reader_check(kv->env, &dead)));
+    TRY(prepare_tables(kv));
+    return dir_sync(kv->dir);
+}
+
+err kv_open(const char *dir, const struct kv_options *options, struct kv **ret_kv)
+{
+    assert_that(options->table_count >= 1 && options->table_count <= KV_TABLES_MAX);
+    struct kv *kv = MEM_NEW(struct kv);
+    kv->dir = mem_strdup(dir);
+    kv->table_count = options->table_count;
+    err e = open_steps(kv, options);
+    if (!is_ok(e)) {
+        kv_close(kv);
+        return e;
+    }
+    *ret_kv = kv;
+    return ok();
+}
+
+void kv_close(struct kv *kv)
+{
+    if (kv == NULL) {
+        return;
+    }
+    if (kv->env != NULL) {
+        mdb_env_close(kv->env);
+    }
+    file_close(kv->owner);
+    mem_free(kv->dir);
+    mem_free(kv);
+}
+
+err kv_sync(struct kv *kv) { return kv_fault("sync", kv, mdb_env_sync(kv->env, 1)); }
+
+static err begin(struct kv *kv, bool is_write, struct kv_txn **ret_txn)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(kv->env, NULL, is_write ? 0 : MDB_RDONLY, &txn);
+    if (code != 0) {
+        return kv_fault("begin in", kv, code);
+    }
+    *ret_txn = MEM_NEW(struct kv_txn);
+    **ret_txn = (struct kv_txn){.kv = kv, .txn = txn, .is_write = is_write};
+    return ok();
+}
+
+err kv_begin_read(struct kv *kv, struct kv_txn **ret_txn) { return begin(kv, false, ret_txn); }
+
+err kv_begin_write(struct kv *kv, struct kv_txn **ret_txn)
+{
+    int self = gettid();
+    /* A thread that waits for itself would wait for ever. */
+    assert_that(__atomic_load_n(&kv->writer_thread, __ATOMIC_RELAXED) != self);
+    TRY(begin(kv, true, ret_txn));
+    __atomic_store_n(&kv->writer_thread, self, __ATOMIC_RELAXED);
+    return ok();
+}
+
+/* Before LMDB releases its writer lock. */
+static void end_write(struct kv_txn *txn)
+{
+    if (txn->is_write) {
+        assert_that(__atomic_load_n(&txn->kv->writer_thread, __ATOMIC_RELAXED) == gettid());
+        __atomic_store_n(&txn->kv->writer_thread, 0, __ATOMIC_RELAXED);
+    }
+}
+
+err kv_commit(struct kv_txn *txn)
+{
+    struct kv *kv = txn->kv;
+    err e = txn->fault;
+    if (!is_ok(e)) {
+        kv_abort(txn);
+        return e;
+    }
+    end_write(txn);
+    int code = mdb_txn_commit(txn->txn);
+    mem_free(txn);
+    return kv_fault("commit to", kv, code);
+}
+
+void kv_abort(struct kv_txn *txn)
+{
+    if (txn == NULL) {
+        return;
+    }
+    end_write(txn);
+    mdb_txn_abort(txn->txn);
+    mem_free(txn);
+}
+
+static MDB_val to_val(bytes b) { return (MDB_val){b.len, (void *)(uintptr_t)b.data}; }
+static bytes from_val(MDB_val v) { return bytes_make(v.mv_data, v.mv_size); }
+
+static MDB_dbi table_of(const struct kv_txn *txn, unsigned table)
+{
+    assert_that(table < txn->kv->table_count);
+    return txn->kv->tables[table];
+}
+
+static MDB_val key_of(bytes key)
+{
+    assert_that(key.len >= 1 && key.len <= KV_KEY_BYTES_MAX);
+    return to_val(key);
+}
+
+err kv_get(struct kv_txn *txn, unsigned table, bytes key, bytes *ret_value)
+{
+    MDB_val k = key_of(key);
+    MDB_val v;
+    int code = mdb_get(txn->txn, table_of(txn, table), &k, &v);
+    if (code == 0) {
+        *ret_value = from_val(v);
+    }
+    return kv_fault("read", txn->kv, code);
+}
+
+/* Notes the first fault: the transaction may be half done and must not be committed. */
+static err wrote(struct kv_txn *txn, int code)
+{
+    err e = kv_fault("write to", txn->kv, code);
+    txn->writes++;
+    if (is_ok(txn->fault)) {
+        txn->fault = e;
+    }
+    return e;
+}
+
+static void check_write(const struct kv_txn *txn) { assert_that(txn->is_write); }
+
+err kv_put(struct kv_txn *txn, unsigned table, bytes key, bytes value)
+{
+    check_write(txn);
+    if (!is_ok(txn->fault)) {
+        return txn->fault;
+    }
+    MDB_val k = key_of(key);
+    MDB_val v = to_val(value);
+    return wrote(txn, mdb_put(txn->txn, table_of(txn, table), &k, &v, 0));
+}
+
+err kv_delete(struct kv_txn *txn, unsigned table, bytes key)
+{
+    check_write(txn);
+    if (!is_ok(txn->fault)) {
+        return txn->fault;
+    }
+    MDB_val k = key_of(key);
+    int code = mdb_del(txn->txn, table_of(txn, table), &k, NULL);
+    return code == MDB_NOTFOUND ? ok() : wrote(txn, code);
+}
+
+err kv_count(struct kv_txn *txn, unsigned table, u64 *ret_count)
+{
+    MDB_stat stat;
+    int code = mdb_stat(txn->txn, table_of(txn, table), &stat);
+    if (code == 0) {
+        *ret_count = stat.ms_entries;
+    }
+    return kv_fault("read", txn->kv, code);
+}
+
+err kv_clear(struct kv_txn *txn, unsigned table)
+{
+    check_write(txn);
+    if (!is_ok(txn->fault)) {
+        return txn->fault;
+    }
+    return wrote(txn, mdb_drop(txn->txn, table_of(txn, table), 0));
+}
+
+err kv_cursor_open(struct kv_txn *txn, unsigned table, struct kv_cursor **ret_cursor)
+{
+    MDB_cursor *cursor;
+    int code = mdb_cursor_open(txn->txn, table_of(txn, table), &cursor);
+    if (code != 0) {
+        return kv_fault("read", txn->kv, code);
+    }
+    *ret_cursor = MEM_NEW(struct kv_cursor);
+    **ret_cursor = (struct kv_cursor){.txn = txn, .cursor = cursor};
+    return ok();
+}
+
+void kv_cursor_close(struct kv_cursor *cursor)
+{
+    if (cursor == NULL) {
+        return;
+    }
+    mdb_cursor_close(cursor->cursor);
+    mem_free(cursor);
+}
+
+/* One LMDB step. `missed` is where the cursor then stands if there is no such entry. */
+static err step(struct kv_cursor *cursor, MDB_cursor_op op, bytes key, enum cursor_place missed,
+                bytes *ret_key, bytes *ret_value)
+{
+    MDB_val k = to_val(key);
+    MDB_val v;
+    int code = mdb_cursor_get(cursor->cursor, &k, &v, op);
+    if (code != 0) {
+        cursor->place = missed;
+        return kv_fault("read", cursor->txn->kv, code);
+    }
+    cursor->place = CURSOR_AT_KEY;
+    cursor->writes = cursor->txn->writes;
+    if (cursor->txn->is_write) {
+        assert_that(k.mv_size <= sizeof cursor->key);
+        cursor->key_len = k.mv_size;
+        memcpy(cursor->key, k.mv_data, k.mv_size);
+    }
+    *ret_key = from_val(k);
+    *ret_value = from_val(v);
+    return ok();
+}
+
+err kv_seek(struct kv_cursor *cursor, bytes key, bytes *ret_key, bytes *ret_value)
+{
+    assert_that(key.len <= KV_KEY_BYTES_MAX);
+    MDB_cursor_op op = key.len == 0 ? MDB_FIRST : MDB_SET_RANGE;
+    return step(cursor, op, key, CURSOR_AFTER_ALL, ret_key, ret_value);
+}
+
+static const bytes no_key = {NULL, 0};
+
+/* The place of the kept key after others wrote. True: the key itself is gone and LMDB's cursor is
+ * at its successor, whose key and value are returned; or nothing is behind it: *ret_end. */
+static err find_again(struct kv_cursor *cursor, bool *ret_exact, bool *ret_end, bytes *ret_key,
+                      bytes *ret_value)
+{
+    u8 kept[KV_KEY_BYTES_MAX];
+    bytes old = bytes_make(kept, cursor->key_len);
+    memcpy(kept, cursor->key, cursor->key_len);
+    err e = step(cursor, MDB_SET_RANGE, old, CURSOR_AFTER_ALL, ret_key, ret_value);
+    *ret_end = is_err(e, ERR_NOT_FOUND);
+    *ret_exact = is_ok(e) && bytes_eq(*ret_key, old);
+    return *ret_end ? ok() : e;
+}
+
+err kv_next(struct kv_cursor *cursor, bytes *ret_key, bytes *ret_value)
+{
+    switch (cursor->place) {
+    case CURSOR_BEFORE_ALL:
+        return step(cursor, MDB_FIRST, no_key, CURSOR_AFTER_ALL, ret_key, ret_value);
+    case CURSOR_AFTER_ALL:
+        return fail(ERR_NOT_FOUND);
+    case CURSOR_AT_KEY:
+        break;
+    }
+    if (cursor->writes != cursor->txn->writes) {
+        bool exact;
+        bool end;
+        bytes key;
+        bytes value;
+        TRY(find_again(cursor, &exact, &end, &key, &value));
+        if (end) {
+            return fail(ERR_NOT_FOUND);
+        }
+        if (!exact) {
+            *ret_key = key;
+            *ret_value = value;
+            return ok();
+        }
+    }
+    return step(cursor, MDB_NEXT, no_key, CURSOR_AFTER_ALL, ret_key, ret_value);
+}
+
+err kv_prev(struct kv_cursor *cursor, bytes *ret_key, bytes *ret_value)
+{
+    switch (cursor->place) {
+    case CURSOR_BEFORE_ALL:
+        return fail(ERR_NOT_FOUND);
+    case CURSOR_AFTER_ALL:
+        return step(cursor, MDB_LAST, no_key, CURSOR_BEFORE_ALL, ret_key, ret_value);
+    case CURSOR_AT_KEY:
+        break;
+    }
+    if (cursor->writes != cursor->txn->writes) {
+        bool exact;
+        bool end;
+        bytes key;
+        bytes value;
+        TRY(find_again(cursor, &exact, &end, &key, &value));
+        if (end) {
+            return step(cursor, MDB_LAST, no_key, CURSOR_BEFORE_ALL, ret_key, ret_value);
+        }
+    }
+    return step(cursor, MDB_PREV, no_key, CURSOR_BEFORE_ALL, ret_key, ret_value);
+}
