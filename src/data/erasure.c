@@ -112,3 +112,11 @@ void erasure_decode(const struct erasure_decoder *decoder, const u8 *const *know
         multiply(decoder->tables, known, decoder->k, wanted, decoder->wanted_count, len);
     }
 }
+
+void erasure_decode_one(const struct erasure_decoder *decoder, const u8 *const *known, u8 which,
+                        u8 *out, size_t len)
+{
+    assert_that(which < decoder->wanted_count);
+    const u8 *tables = decoder->tables + (size_t)32 * decoder->k * which;
+    multiply(tables, known, decoder->k, &out, 1, len);
+}

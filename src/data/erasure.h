@@ -37,5 +37,8 @@ void erasure_decoder_init(struct erasure_decoder *decoder, const struct redundan
                           const u8 *known, const u8 *wanted, u8 wanted_count);
 void erasure_decode(const struct erasure_decoder *decoder, const u8 *const *known, u8 *const *wanted,
                     size_t len);
+/* erasure_decode_one: only wanted[which]. */
+void erasure_decode_one(const struct erasure_decoder *decoder, const u8 *const *known, u8 which,
+                        u8 *out, size_t len);
 
 #endif
