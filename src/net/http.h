@@ -25,14 +25,14 @@
 #define HTTP_UNKNOWN_LENGTH UINT64_MAX
 
 struct http_header {
-    bytes name; /* as received */
+    bytes name;  /* as received */
     bytes value; /* outer white space removed */
 };
 
 struct http_request {
     bytes method;
-    bytes target;  /* raw: path and query exactly as received */
-    bytes host;    /* value of Host */
+    bytes target; /* raw: path and query exactly as received; "*" only for OPTIONS */
+    bytes host;   /* value of Host; empty only if a 1.0 client sent none */
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
     bool has_body_length;
@@ -40,6 +40,7 @@ struct http_request {
     bool chunked;
     bool expect_continue;
     bool keep_alive;
+    bool version_1_0; /* gets no chunked answer and no 100 */
     bool encrypted;
     const char *peer;
 };
@@ -48,24 +49,29 @@ struct http_exchange; /* one request being served; owned by the server */
 struct http_server;
 
 typedef void http_handler(void *ctx, struct http_exchange *exchange);
-/* http_refuse: must answer by http_respond(); reason is a short phrase ("header section too large"). */
+/* http_refuse: must answer by http_respond(); reason is a short phrase ("header section too
+ * large"), status is 400 malformed (also a broken body that the handler left unanswered), 408 slow
+ * head, 431 head too large, 501 unknown method, 503 too many connections, 505 version. The request
+ * may be known only in part: its method and target may be empty. */
 typedef void http_refuse(void *ctx, struct http_exchange *exchange, int status, const char *reason);
 
 struct http_server_options {
     const char *host;
     u16 port;
-    struct tls_context *tls;      /* NULL: plain; borrowed */
+    struct tls_context *tls; /* NULL: plain; borrowed */
     http_handler *handler;
-    http_refuse *refuse;          /* NULL: a plain text answer */
+    http_refuse *refuse; /* NULL: a plain text answer */
     void *ctx;
-    const char *server_name;      /* Server header */
-    size_t connections_max;       /* 0: 1024 */
-    size_t head_bytes_max;        /* 0: 16 KiB; request line and headers */
-    u64 head_timeout_ms;          /* 0: 10 s for a whole head */
-    u64 idle_timeout_ms;          /* 0: 60 s between requests */
-    u64 body_timeout_ms;          /* 0: 30 s without any byte of a body, either way */
-    u64 drain_bytes_max;          /* 0: 1 MiB of unread body drained to keep a connection */
-    size_t request_arena_bytes;   /* 0: 16 MiB */
+    const char *server_name;    /* Server header */
+    size_t connections_max;     /* 0: 1024 */
+    size_t head_bytes_max;      /* 0: 16 KiB; request line and headers */
+    u64 head_timeout_ms;        /* 0: 10 s for a whole head */
+    u64 idle_timeout_ms;        /* 0: 60 s between requests */
+    u64 body_timeout_ms;        /* 0: 30 s without any byte of a body, either way */
+    u64 body_rate_min;          /* 0: 1 KiB/s on average while the server waits for the body,
+                                 * counted after the first body_timeout_ms */
+    u64 drain_bytes_max;        /* 0: 1 MiB of unread body drained to keep a connection */
+    size_t request_arena_bytes; /* 0: 16 MiB */
 };
 
 /* http_server_start: listens and serves; ERR_EXISTS if the port is in use. */
@@ -92,17 +98,28 @@ err http_read_body_all(struct http_exchange *exchange, size_t limit_bytes, bytes
 bytes http_find_trailer(const struct http_exchange *exchange, const char *name);
 
 /* http_set_header: for the answer, before it begins; copies both. Connection, Date, Server,
- * Content-Length and Transfer-Encoding are made by the server. Bytes below 0x20 in a value are a bug. */
+ * Content-Length and Transfer-Encoding are made by the server. Bytes below 0x20 in a value are a
+ * bug. */
 void http_set_header(struct http_exchange *exchange, const char *name, bytes value);
 void http_set_header_str(struct http_exchange *exchange, const char *name, const char *value);
-/* http_respond: a whole answer. HEAD, 204 and 304 send no body; Content-Length stays that of body. */
+/* http_clear_headers: forgets what was set, for an error in place of the answer that was planned.
+ */
+void http_clear_headers(struct http_exchange *exchange);
+/* http_respond: a whole answer. HEAD, 204 and 304 send no body; Content-Length stays that of body.
+ */
 err http_respond(struct http_exchange *exchange, int status, bytes body);
 /* http_respond_begin, http_write…, http_respond_end: a streamed answer; length
- * HTTP_UNKNOWN_LENGTH: chunked. Ending short of a declared length closes the connection. */
+ * HTTP_UNKNOWN_LENGTH: chunked. Ending short of a declared length closes the connection; writing
+ * past it is a bug. The head leaves with the first http_write(), which may be empty for that. A
+ * fault (the client went away or takes nothing) stays: every later call returns ERR_CLOSED. */
 err http_respond_begin(struct http_exchange *exchange, int status, u64 length);
 err http_write(struct http_exchange *exchange, bytes in);
 err http_respond_end(struct http_exchange *exchange);
 bool http_responded(const struct http_exchange *exchange);
+/* http_switch_protocols: answers 101 to an Upgrade. From then on http_read_body() and http_write()
+ * carry raw bytes (ERR_TIMEOUT of a read may be tried again) until the handler returns, which
+ * closes the connection. */
+err http_switch_protocols(struct http_exchange *exchange, const char *protocol);
 const char *http_status_text(int status);
 
 /* ---- client ---- */
@@ -111,18 +128,18 @@ struct http_client;
 struct http_call;
 
 struct http_client_options {
-    struct tls_context *tls;    /* for https URLs; NULL: https is refused; borrowed */
-    size_t idle_per_host_max;   /* 0: 8 */
-    u64 connect_timeout_ms;     /* 0: 3 s */
+    struct tls_context *tls;  /* for https URLs; NULL: https is refused; borrowed */
+    size_t idle_per_host_max; /* 0: 8 */
+    u64 connect_timeout_ms;   /* 0: 3 s */
 };
 
 struct http_call_options {
     const char *method;
-    const char *url;            /* "http://host:port/path?query" */
+    const char *url; /* "http://host:port/path?query" */
     const struct http_header *headers;
     size_t header_count;
-    u64 body_length;            /* HTTP_UNKNOWN_LENGTH: chunked, trailers allowed; 0: no body */
-    u64 deadline_ms;            /* for the whole call */
+    u64 body_length; /* HTTP_UNKNOWN_LENGTH: chunked, trailers allowed; 0: no body */
+    u64 deadline_ms; /* for the whole call */
 };
 
 err http_client_new(struct loop *loop, const struct http_client_options *options,
@@ -134,11 +151,14 @@ void http_client_free(struct http_client *client);
  * before any answer byte is replaced once by a fresh one if the body is empty. */
 err http_call_open(struct http_client *client, const struct http_call_options *options,
                    struct http_call **ret_call);
+/* http_call_write: after a fault http_call_status() may still find the early answer of a server
+ * that did not want the body. The head leaves with the first bytes of the body. */
 err http_call_write(struct http_call *call, bytes in);
 /* http_call_finish: ends the body; trailers only with a chunked body (may be NULL, 0). */
 err http_call_finish(struct http_call *call, const struct http_header *trailers, size_t count);
 /* http_call_status: waits for the head of the answer (1xx skipped). */
 err http_call_status(struct http_call *call, int *ret_status);
+/* http_call_header: also trailers, once the body has been read to its end. */
 bytes http_call_header(const struct http_call *call, const char *name);
 /* http_call_length: of the answer's body, or HTTP_UNKNOWN_LENGTH. */
 u64 http_call_length(const struct http_call *call);
@@ -147,7 +167,8 @@ err http_call_read(struct http_call *call, void *out, size_t cap, size_t *ret_le
 /* http_call_close: at any time; keeps the connection for reuse only if both bodies are complete. */
 void http_call_close(struct http_call *call);
 
-/* http_fetch: a whole call with small bodies; *ret_body lives in arena, ERR_LIMIT past its limit. */
+/* http_fetch: a whole call with small bodies; *ret_body lives in arena, ERR_LIMIT past its limit.
+ */
 err http_fetch(struct http_client *client, const struct http_call_options *options, bytes body,
                struct arena *arena, int *ret_status, bytes *ret_body);
 
