@@ -27,8 +27,7 @@ struct chain;
 struct chain_options {
     const char *const *rpc_urls;  /* tried in turn; at least one */
     size_t rpc_url_count;
-    const char *genesis_path;     /* chain id, validators; its hash is checked against the node's */
-    u64 head_poll_ms;             /* 0: 250 */
+    const char *genesis_path;     /* chain id and seats */
 };
 
 struct chain_head {
@@ -66,6 +65,9 @@ struct chain_account;
 err chain_account_open(struct chain *chain, const struct secp_secret *secret,
                        struct chain_account **ret_account);
 void chain_account_close(struct chain_account *account); /* wipes the key */
+/* chain_account_resync: the next signature asks the ledger for the nonce again; after a signed
+ * transaction was dropped for good. */
+void chain_account_resync(struct chain_account *account);
 struct address chain_account_address(const struct chain_account *account);
 
 struct chain_call {

@@ -1,0 +1,81 @@
+#include "chain/chain.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "chain/internal.h"
+
+#define HEALTHY_MS 10000
+#define FIRST_HEAD_RETRY_MS 200
+
+static err wait_for_first_head(struct chain *chain, u64 deadline_ms)
+{
+    for (;;) {
+        err e = chain_fetch_head(chain, 0, 0);
+        if (is_ok(e) && chain->head.time != 0) {
+            return e;
+        }
+        if (is_err(e, ERR_INTEGRITY) || is_err(e, ERR_CANCELLED)) {
+            return e;
+        }
+        if (loop_now_ms(chain->loop) >= deadline_ms) {
+            return is_ok(e) ? fail(ERR_TIMEOUT) : e;
+        }
+        TRY(fiber_sleep(chain->loop, chain_deadline(chain, FIRST_HEAD_RETRY_MS)));
+    }
+}
+
+err chain_open(struct loop *loop, const struct chain_options *options, u64 deadline_ms,
+               struct chain **ret_chain)
+{
+    struct chain *chain = MEM_NEW(struct chain);
+    chain->loop = loop;
+    event_init(&chain->advanced);
+    event_init(&chain->idle);
+    map_init(&chain->storages);
+    err e;
+    TRY_GOTO(e, rpc_link_init(&chain->rpc, loop, options->rpc_urls, options->rpc_url_count), failed);
+    TRY_GOTO(e, chain_read_genesis(chain, options->genesis_path), failed);
+    TRY_GOTO(e, wait_for_first_head(chain, deadline_ms), failed);
+    chain->fibers = 1;
+    TRY_GOTO(e, fiber_start(loop, "chain", chain_follow, chain), failed);
+    *ret_chain = chain;
+    return ok();
+failed:
+    rpc_link_free(&chain->rpc);
+    mem_free(chain);
+    return e;
+}
+
+void chain_close(struct chain *chain)
+{
+    if (chain == NULL) {
+        return;
+    }
+    chain->closing = true;
+    while (chain->fibers > 0) {
+        err e = event_wait(chain->loop, &chain->idle, DEADLINE_NONE);
+        if (!is_ok(e)) {
+            fiber_yield(chain->loop); /* stopping: the follower unwinds by itself */
+        }
+    }
+    chain_storages_free(chain);
+    rpc_link_free(&chain->rpc);
+    mem_free(chain);
+}
+
+u64 chain_id(const struct chain *chain) { return chain->chain_id; }
+
+struct chain_head chain_head(const struct chain *chain) { return chain->head; }
+
+err chain_wait(struct chain *chain, u64 height, u64 deadline_ms)
+{
+    while (chain->head.height <= height) {
+        TRY(event_wait(chain->loop, &chain->advanced, deadline_ms));
+    }
+    return ok();
+}
+
+bool chain_healthy(const struct chain *chain)
+{
+    return loop_now_ms(chain->loop) - chain->last_poll_ms < HEALTHY_MS;
+}
