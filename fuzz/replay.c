@@ -5,28 +5,23 @@
  * runs on the empty input. Each input lies in a heap block of its own size, so that
  * AddressSanitizer sees a read one byte behind it.
  */
-#include "base/int.h"
+#include "base/mem.h"
 
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define INPUT_BYTES_MAX MIB(4)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-static int run_input(const u8 *data, size_t size)
+static void run_input(const u8 *data, size_t size)
 {
-    u8 *input = calloc(1, size);
-    if (input == NULL && size != 0) {
-        return 1;
-    }
+    u8 *input = mem_alloc(size);
     if (size != 0) {
         memcpy(input, data, size);
     }
     LLVMFuzzerTestOneInput(input, size);
-    free(input);
-    return 0;
+    mem_free(input);
 }
 
 static int run_file(const char *dir, const char *name, u8 *scratch)
@@ -40,17 +35,16 @@ static int run_file(const char *dir, const char *name, u8 *scratch)
     }
     size_t len = fread(scratch, 1, INPUT_BYTES_MAX, file);
     fclose(file);
-    return run_input(scratch, len);
+    run_input(scratch, len);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-    u8 *scratch = calloc(1, INPUT_BYTES_MAX);
-    if (scratch == NULL) {
-        return 1;
-    }
+    u8 *scratch = mem_alloc(INPUT_BYTES_MAX);
     int count = 0;
-    int failed = run_input(scratch, 0);
+    int failed = 0;
+    run_input(scratch, 0);
     DIR *dir = argc > 1 ? opendir(argv[1]) : NULL;
     for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
         if (entry->d_name[0] != '.') {
@@ -62,6 +56,6 @@ int main(int argc, char **argv)
         closedir(dir);
     }
     printf("%d inputs replayed\n", count);
-    free(scratch);
+    mem_free(scratch);
     return failed;
 }
