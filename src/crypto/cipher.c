@@ -109,8 +109,9 @@ bool argon2id(u8 out[32], bytes password, const u8 salt[16], u32 passes, u64 mem
     if (passes < 1 || memory_bytes < KIB(8) || memory_bytes > crypto_pwhash_MEMLIMIT_MAX) {
         return false;
     }
-    return crypto_pwhash(out, 32, (const char *)password.data, password.len, salt, passes,
-                         memory_bytes, crypto_pwhash_ALG_ARGON2ID13) == 0;
+    const char *text = password.len == 0 ? "" : (const char *)password.data;
+    return crypto_pwhash(out, 32, text, password.len, salt, passes, memory_bytes,
+                         crypto_pwhash_ALG_ARGON2ID13) == 0;
 }
 
 /* box_key: what the two ends of a sealed box agree on. */

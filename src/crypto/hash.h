@@ -1,7 +1,9 @@
 /* hash.h: message digests, MACs and key derivation.
  *
- * SHA-2, HMAC and HKDF are OpenSSL's; Keccak-256 (the pre-NIST padding that Ethereum uses) is ours,
- * because no packaged library has it. Streaming contexts live in caller's memory.
+ * SHA-2, SHA-1 and MD5 are OpenSSL's block functions; HMAC and HKDF are composed from them here.
+ * Keccak-256 (the pre-NIST padding that Ethereum uses) and CRC-64/NVME are ours, because no packaged
+ * library has them. MD5 and SHA-1 exist for S3 (ETag, x-amz-checksum-sha1) and secure nothing.
+ * One-shot functions allocate nothing and take no lock. Inputs may be empty with a NULL pointer.
  */
 #ifndef CRYPTO_HASH_H
 #define CRYPTO_HASH_H
@@ -19,7 +21,7 @@ void sha1(u8 out[20], bytes in);
 
 enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 
-/* digest: streaming. digest_init allocates OpenSSL state, digest_free (or digest_final) releases it;
+/* digest: streaming. digest_init allocates the state, digest_free (or digest_final) releases it;
  * digest_free is safe on a zeroed struct and after digest_final. */
 struct digest {
     void *ctx;
@@ -33,11 +35,12 @@ void digest_final(struct digest *digest, u8 *out);
 void digest_copy(struct digest *out, const struct digest *from);
 void digest_free(struct digest *digest);
 
-/* CRCs of S3 checksums (ISA-L for 32-bit ones, own folding table for CRC64/NVME). Start from 0. */
+/* CRCs of S3 checksums (ISA-L for the 32-bit ones, own carry-less folding with a table as fallback
+ * for CRC-64/NVME). crc is that of what came before, 0 at the start; the result is final. */
 u32 crc32_update(u32 crc, bytes in);
 u32 crc32c_update(u32 crc, bytes in);
 u64 crc64nvme_update(u64 crc, bytes in);
-/* crc*_combine: checksum of A‖B from those of A and B and the length of B. */
+/* crc*_combine: checksum of A‖B from those of A and B and the length of B in bytes. */
 u32 crc32_combine(u32 a, u32 b, u64 len_b);
 u32 crc32c_combine(u32 a, u32 b, u64 len_b);
 u64 crc64nvme_combine(u64 a, u64 b, u64 len_b);

@@ -42,8 +42,8 @@ static void million_a(void **state)
         [DIGEST_MD5] = "7707d6ae4e027c70eea2a935c2296f21",
         [DIGEST_SHA1] = "34aa973cd4c4daa4f61eeb2bdbad27316534016f",
         [DIGEST_SHA256] = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
-        [DIGEST_SHA512] = "e718483d0ce769644e2e42c7bc15b4638e1f98b13b2044285632a803afa973eb"
-                          "de0ff244877ea60a4cb0432ce577c31beb009c5c2c49aa2e4eadb217ad8cc09b"};
+        [DIGEST_SHA512] = ("e718483d0ce769644e2e42c7bc15b4638e1f98b13b2044285632a803afa973eb"
+                           "de0ff244877ea60a4cb0432ce577c31beb009c5c2c49aa2e4eadb217ad8cc09b")};
     static const size_t lengths[] = {16, 20, 32, 64};
     u8 piece[1000];
     memset(piece, 'a', sizeof piece);
