@@ -21,6 +21,7 @@ static void write_tree(struct buf *out, const struct xml_node *root)
             open[depth++] = node;
             node = node->first_child;
         }
+        assert_that(depth > 0);
         node = open[--depth];
         xml_close(out, node->name);
         node = node->next;
