@@ -1,9 +1,10 @@
 /* hash.h: message digests, MACs and key derivation.
  *
  * SHA-2, SHA-1 and MD5 are OpenSSL's block functions; HMAC and HKDF are composed from them here.
- * Keccak-256 (the pre-NIST padding that Ethereum uses) and CRC-64/NVME are ours, because no packaged
- * library has them. MD5 and SHA-1 exist for S3 (ETag, x-amz-checksum-sha1) and secure nothing.
- * One-shot functions allocate nothing and take no lock. Inputs may be empty with a NULL pointer.
+ * Keccak-256 (the pre-NIST padding that Ethereum uses) and CRC-64/NVME are ours, because no
+ * packaged library has them. MD5 and SHA-1 exist for S3 (ETag, x-amz-checksum-sha1) and secure
+ * nothing. One-shot functions allocate nothing and take no lock. Inputs may be empty with a NULL
+ * pointer.
  */
 #ifndef CRYPTO_HASH_H
 #define CRYPTO_HASH_H

@@ -1,7 +1,7 @@
 /* merkle.h: binary Merkle trees with the prefixes and shape of RFC 6962 (SHA-256).
  *
- * leaf = SHA-256(0x00 ‖ data), node = SHA-256(0x01 ‖ left ‖ right); a tree of n leaves splits at the
- * largest power of two below n. The root of no leaves is SHA-256 of the empty string.
+ * leaf = SHA-256(0x00 ‖ data), node = SHA-256(0x01 ‖ left ‖ right); a tree of n leaves splits at
+ * the largest power of two below n. The root of no leaves is SHA-256 of the empty string.
  *
  * A root does not bind n: one proof may verify under several counts. `count` given to a verifier
  * must come from where the root comes from, or be hashed together with it.
@@ -39,8 +39,10 @@ MUST_USE bool merkle_verify(const struct hash *root, const struct hash *leaf, u6
  * 4 KiB); aligned ones have the shortest proofs. ret_path: room for 2 * MERKLE_LEVELS_MAX. */
 size_t merkle_range_proof(struct hash *ret_path, const struct hash *leaves, u64 count, u64 first,
                           u64 n);
-/* merkle_range_verify: range_leaves has n hashes; costs n hashes and never more, whatever count says. */
-MUST_USE bool merkle_range_verify(const struct hash *root, const struct hash *range_leaves, u64 first,
-                                  u64 n, u64 count, const struct hash *path, size_t path_len);
+/* merkle_range_verify: range_leaves has n hashes. Costs at most n + 128 hashes, whatever count
+ * says. */
+MUST_USE bool merkle_range_verify(const struct hash *root, const struct hash *range_leaves,
+                                  u64 first, u64 n, u64 count, const struct hash *path,
+                                  size_t path_len);
 
 #endif

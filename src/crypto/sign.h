@@ -34,7 +34,8 @@ MUST_USE bool secp_public_uncompressed(u8 out[64], const struct secp_public *key
 MUST_USE bool secp_address(struct address *out, const struct secp_public *key);
 void secp_address_of_secret(struct address *out, const struct secp_secret *secret);
 /* secp_sign: deterministic (RFC 6979), low s. */
-void secp_sign(struct secp_signature *out, const struct secp_secret *secret, const struct hash *digest);
+void secp_sign(struct secp_signature *out, const struct secp_secret *secret,
+               const struct hash *digest);
 /* secp_recover: the key whose signature this is; false if malformed, high s or unrecoverable. */
 MUST_USE bool secp_recover(struct secp_public *out, const struct secp_signature *sig,
                            const struct hash *digest);
