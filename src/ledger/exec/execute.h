@@ -38,6 +38,9 @@ struct exec_result {
     bytes output;         /* return value or revert data, in the arena given */
 };
 
+/* address_is_precompile: one of Osaka's precompiled contracts, which are not executed yet. */
+bool address_is_precompile(const struct address *address);
+
 void executor_init(struct executor *executor, struct journal *journal,
                    const struct block_env *env);
 /* execute_tx: runs a decoded transaction. Its logs are journal->logs until the next
