@@ -37,6 +37,7 @@ struct http_conn {
     char peer[STREAM_PEER_MAX];
     bool encrypted;
     bool waiting; /* between requests: may be closed at any time */
+    bool broken;  /* the last answer did not get through */
     bool excess;  /* over the limit: gets 503 */
     size_t spare_len;
     u8 spare[HTTP_SPARE_BYTES]; /* receives the first bytes after a long wait */

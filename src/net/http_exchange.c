@@ -430,7 +430,7 @@ static void answer_for_handler(struct http_exchange *exchange)
         reject = (struct http_reject){400, "body shorter than announced"};
     } else if (is_err(fault, ERR_TIMEOUT)) {
         reject = (struct http_reject){408, "body timed out"};
-    } else if (!loop_stopping(http_loop_of(exchange))) {
+    } else if (exchange->conn->input.stream != NULL && !loop_stopping(http_loop_of(exchange))) {
         log_error("http", "no answer to a request from %s", exchange->conn->peer);
     }
     http_exchange_refuse(exchange, reject);

@@ -9,6 +9,7 @@
 
 #define HOT_WAIT_MS 1000 /* a connection keeps its buffers this long between requests */
 #define LINGER_MS 1000   /* after an early answer, until the connection is cut */
+#define GOODBYE_MS 100   /* for the last bytes of an orderly end */
 #define EXCESS_HEAD_TIMEOUT_MS 2000
 #define ACCEPT_PAUSE_MS 100 /* when the system has no descriptors left */
 
@@ -178,6 +179,7 @@ static bool serve_request(struct http_conn *conn)
     bool unread =
         !exchange->body.done || reject.status != 0 || conn->input.start != conn->input.end;
     http_exchange_reset(exchange);
+    conn->broken = !answered;
     if (!keep && answered && unread) {
         linger(conn);
     }
@@ -192,6 +194,10 @@ void http_conn_serve(struct http_conn *conn)
         more = wait_for_bytes(conn, options->idle_timeout_ms);
     }
     conn_release_buffers(conn);
+    if (conn->input.stream != NULL && !conn->broken) {
+        /* So that TLS clients can tell the end from a cut. */
+        IGNORE(stream_shutdown_write(conn->input.stream, now_ms(conn) + GOODBYE_MS));
+    }
     http_conn_cut(conn);
 }
 
