@@ -146,6 +146,7 @@ err http_client_new(struct loop *loop, const struct http_client_options *options
                     struct http_client **ret_client);
 /* http_client_free: no call may be open. */
 void http_client_free(struct http_client *client);
+struct loop *http_client_loop(const struct http_client *client);
 
 /* http_call_open: connects (or reuses), sends the head. A reused connection that turns out dead
  * before any answer byte is replaced once by a fresh one if the body is empty. */
@@ -153,6 +154,8 @@ err http_call_open(struct http_client *client, const struct http_call_options *o
                    struct http_call **ret_call);
 /* http_call_write: after a fault http_call_status() may still find the early answer of a server
  * that did not want the body. The head leaves with the first bytes of the body. */
+/* http_call_set_deadline: replaces the deadline for what is still to come. */
+void http_call_set_deadline(struct http_call *call, u64 deadline_ms);
 err http_call_write(struct http_call *call, bytes in);
 /* http_call_finish: ends the body; trailers only with a chunked body (may be NULL, 0). */
 err http_call_finish(struct http_call *call, const struct http_header *trailers, size_t count);

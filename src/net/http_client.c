@@ -415,6 +415,11 @@ static err exchange(struct http_call *call, bytes body, struct arena *arena, int
     return ok();
 }
 
+void http_call_set_deadline(struct http_call *call, u64 deadline_ms)
+{
+    call->deadline_ms = deadline_ms;
+}
+
 err http_fetch(struct http_client *client, const struct http_call_options *options, bytes body,
                struct arena *arena, int *ret_status, bytes *ret_body)
 {

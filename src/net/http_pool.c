@@ -46,6 +46,8 @@ void http_client_free(struct http_client *client)
     mem_free(client);
 }
 
+struct loop *http_client_loop(const struct http_client *client) { return client->loop; }
+
 static bool same_host(const struct http_link *link, const char *host, u16 port, bool https)
 {
     return link->port == port && link->https == https && strcmp(link->host, host) == 0;

@@ -2,25 +2,15 @@
 #ifndef TRANSFER_STORE_CLIENT_H
 #define TRANSFER_STORE_CLIENT_H
 
-#include "data/segment.h"
 #include "net/http.h"
 #include "transfer/directory.h"
+#include "transfer/seal.h"
 
 /* What a caller signs its requests with. */
 struct store_identity {
     u64 chain_id;
     struct secp_secret secret; /* gateway's, owner's or watcher's key */
 };
-
-/* The seal of a segment: what ends a fragment upload and what holders keep beside the bytes. */
-struct segment_seal {
-    struct segment_key key;
-    enum redundancy class_number;
-    u32 length;
-    struct hash roots[FRAGMENTS_MAX];
-};
-void segment_seal_write(struct buf *out, const struct segment_seal *seal);
-void segment_seal_read(struct reader *in, struct segment_seal *ret_seal);
 
 struct store_upload; /* one fragment on its way to one holder */
 
