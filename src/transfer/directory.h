@@ -40,6 +40,8 @@ size_t directory_eligible(const struct directory *directory);
 err directory_get(const struct directory *directory, u32 provider, struct provider_view *ret);
 /* directory_at: i in [0, count), registry order. */
 struct provider_view directory_at(const struct directory *directory, size_t i);
+/* directory_candidate: provider i for a draw: weight, operator and prefix numbers. */
+struct placement_candidate directory_candidate(const struct directory *directory, size_t i);
 /* directory_blame / directory_praise: what the caller saw; a blame is logged with the provider's
  * number, address and the segment. */
 void directory_blame(struct directory *directory, u32 provider, enum provider_fault fault,
