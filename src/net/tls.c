@@ -440,9 +440,13 @@ static bool is_ip(const char *name)
     return inet_pton(AF_INET, name, &ignored) == 1 || inet_pton(AF_INET6, name, &ignored) == 1;
 }
 
-/* expect_name: an address is compared with the addresses of the certificate, never with names. */
+/* expect_name: an address is compared with the addresses of the certificate, never with names.
+ * OpenSSL takes an empty name as "any". */
 static bool expect_name(SSL *ssl, const char *name)
 {
+    if (name[0] == 0) {
+        return false;
+    }
     if (is_ip(name)) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
     }

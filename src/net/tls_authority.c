@@ -155,6 +155,7 @@ static err format_names(struct buf *out, const char *const *names, size_t count)
     for (size_t i = 0; i < count; i++) {
         bool ip = is_ip(names[i]);
         if (!ip && !is_dns(names[i])) {
+            log_error("tls", "no name for a certificate: \"%s\"", names[i]);
             return fail(ERR_USAGE);
         }
         buf_format(out, "%s%s:%s", i == 0 ? "" : ",", ip ? "IP" : "DNS", names[i]);
@@ -288,10 +289,10 @@ err tls_make_authority(const char *dir, const char *const *names, size_t name_co
     err e = format_names(&alt_names, names, name_count);
     if (is_ok(e)) {
         e = make_all(dir, (const char *)alt_names.data);
+        if (!is_ok(e)) {
+            tls_log_errors(true, "cannot make certificates in", dir);
+        }
     }
     buf_free(&alt_names);
-    if (!is_ok(e)) {
-        tls_log_errors(true, "cannot make certificates in", dir);
-    }
     return e;
 }
