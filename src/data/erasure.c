@@ -99,8 +99,8 @@ void erasure_decoder_init(struct erasure_decoder *decoder, const struct redundan
     decoder->k = k;
     decoder->wanted_count = wanted_count;
     memcpy(decoder->known, known, k);
-    memcpy(decoder->wanted, wanted, wanted_count);
     if (wanted_count > 0) {
+        memcpy(decoder->wanted, wanted, wanted_count);
         ec_init_tables(k, wanted_count, wanted_rows, decoder->tables);
     }
 }
