@@ -79,6 +79,19 @@ void http_input_rewind(struct http_input *in);
  * ERR_LIMIT if the buffer is full. */
 err http_input_fill(struct http_input *in, u64 deadline_ms);
 
+/* Parts of one gathered write; empty ones are left out. */
+struct http_parts {
+    struct bytes items[8];
+    size_t count;
+};
+
+static inline void http_parts_add(struct http_parts *parts, bytes part)
+{
+    if (part.len != 0) {
+        parts->items[parts->count++] = part;
+    }
+}
+
 enum http_body_kind {
     HTTP_BODY_NONE,
     HTTP_BODY_LENGTH,

@@ -160,9 +160,14 @@ static err send_once(struct http_call *call, bytes before, bytes in, bytes after
     if (call->link == NULL) {
         return fail(ERR_CLOSED);
     }
-    bytes head = call->head_sent ? (bytes){0} : buf_bytes(&call->head);
-    const struct bytes parts[] = {head, before, in, after};
-    TRY(stream_write_parts(call->link->stream, parts, COUNT_OF(parts), call->deadline_ms));
+    struct http_parts parts = {.count = 0};
+    http_parts_add(&parts, call->head_sent ? (bytes){0} : buf_bytes(&call->head));
+    http_parts_add(&parts, before);
+    http_parts_add(&parts, in);
+    http_parts_add(&parts, after);
+    if (parts.count != 0) {
+        TRY(stream_write_parts(call->link->stream, parts.items, parts.count, call->deadline_ms));
+    }
     call->head_sent = true;
     return ok();
 }

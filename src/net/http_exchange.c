@@ -73,13 +73,16 @@ static u64 body_deadline(const struct http_exchange *exchange)
 }
 
 /* send_parts: everything to the client goes through here. */
-static err send_parts(struct http_exchange *exchange, const struct bytes *parts, size_t count)
+static err send_parts(struct http_exchange *exchange, const struct http_parts *parts)
 {
     struct stream *stream = exchange->conn->input.stream;
     if (stream == NULL) {
         return fail(ERR_CLOSED);
     }
-    return stream_write_parts(stream, parts, count, body_deadline(exchange));
+    if (parts->count == 0) {
+        return ok();
+    }
+    return stream_write_parts(stream, parts->items, parts->count, body_deadline(exchange));
 }
 
 static err send_continue(struct http_exchange *exchange)
@@ -89,8 +92,9 @@ static err send_continue(struct http_exchange *exchange)
         return ok();
     }
     exchange->continue_sent = true;
-    bytes line = bytes_str("HTTP/1.1 100 Continue\r\n\r\n");
-    return send_parts(exchange, &line, 1);
+    struct http_parts parts = {.count = 0};
+    http_parts_add(&parts, bytes_str("HTTP/1.1 100 Continue\r\n\r\n"));
+    return send_parts(exchange, &parts);
 }
 
 /* too_slow: a client that sends a byte now and then keeps a connection and its memory for hours;
@@ -297,18 +301,21 @@ bool http_responded(const struct http_exchange *exchange)
  * deadline of their own. The large part is never copied. */
 static err send_gathered(struct http_exchange *exchange, bytes before, bytes in, bytes after)
 {
-    struct bytes head = buf_bytes(&exchange->head);
+    struct http_parts parts = {.count = 0};
+    http_parts_add(&parts, buf_bytes(&exchange->head));
+    http_parts_add(&parts, before);
     err e = ok();
-    size_t at = 0;
-    do {
-        size_t slice = min_size(in.len - at, WRITE_SLICE_BYTES);
-        bool last = at + slice == in.len;
-        const struct bytes parts[] = {head, before, bytes_slice(in, at, slice),
-                                      last ? after : (bytes){0}};
-        e = send_parts(exchange, parts, COUNT_OF(parts));
-        at += slice;
-        head = before = (bytes){0};
-    } while (is_ok(e) && at < in.len);
+    while (is_ok(e) && in.len > WRITE_SLICE_BYTES) {
+        http_parts_add(&parts, bytes_slice(in, 0, WRITE_SLICE_BYTES));
+        e = send_parts(exchange, &parts);
+        parts.count = 0;
+        in = bytes_slice(in, WRITE_SLICE_BYTES, in.len - WRITE_SLICE_BYTES);
+    }
+    if (is_ok(e)) {
+        http_parts_add(&parts, in);
+        http_parts_add(&parts, after);
+        e = send_parts(exchange, &parts);
+    }
     buf_clear(&exchange->head);
     if (!is_ok(e)) {
         exchange->answer = HTTP_ANSWER_BROKEN;
