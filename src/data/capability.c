@@ -67,8 +67,8 @@ static void capability_digest(struct hash *ret_digest, const struct capability *
 static bool fields_valid(const struct capability *capability)
 {
     bool ops_known = capability->ops != 0 && (capability->ops & ~CAPABILITY_OPS_ALL) == 0;
-    bool fragment_known = capability->fragment < FRAGMENTS_MAX ||
-                          capability->fragment == CAPABILITY_ALL_FRAGMENTS;
+    bool fragment_known =
+        capability->fragment < FRAGMENTS_MAX || capability->fragment == CAPABILITY_ALL_FRAGMENTS;
     return ops_known && fragment_known;
 }
 

@@ -7,9 +7,9 @@
  * apart and refuse a second use where that matters (writes).
  *
  * Checking has three parts, because each needs other knowledge: capability_parse() the layout,
- * capability_verify() the signature, capability_allows() the request. Whether the signer is somebody
- * (a registered gateway, an assigned watcher, the operator) is for the holder to ask the chain.
- * Layout: docs/formats/capability.md.
+ * capability_verify() the signature, capability_allows() the request. Whether the signer is
+ * somebody (a registered gateway, an assigned watcher, the operator) is for the holder to ask the
+ * chain. Layout: docs/formats/capability.md.
  */
 #ifndef DATA_CAPABILITY_H
 #define DATA_CAPABILITY_H
@@ -31,24 +31,24 @@ enum capability_op {
 
 struct capability {
     u64 chain_id;
-    struct address who;      /* signer */
-    u32 holder;              /* provider index, from 1 */
-    u8 ops;                  /* mask of enum capability_op, not 0 */
+    struct address who; /* signer */
+    u32 holder;         /* provider index, from 1 */
+    u8 ops;             /* mask of enum capability_op, not 0 */
     struct segment_key key;
-    u8 fragment;             /* index, or CAPABILITY_ALL_FRAGMENTS */
-    u64 valid_until;         /* unix seconds, inclusive */
-    u8 nonce[16];            /* random */
+    u8 fragment;     /* index, or CAPABILITY_ALL_FRAGMENTS */
+    u64 valid_until; /* unix seconds, inclusive */
+    u8 nonce[16];    /* random */
     struct secp_signature signature;
 };
 
 enum capability_verdict {
     CAPABILITY_OK,
     CAPABILITY_MALFORMED,
-    CAPABILITY_BAD_SIGNATURE,  /* or signed by another than `who` */
+    CAPABILITY_BAD_SIGNATURE, /* or signed by another than `who` */
     CAPABILITY_WRONG_CHAIN,
     CAPABILITY_WRONG_HOLDER,
     CAPABILITY_EXPIRED,
-    CAPABILITY_TOO_LONG,       /* valid for more than CAPABILITY_TTL_SECONDS_MAX from now */
+    CAPABILITY_TOO_LONG, /* valid for more than CAPABILITY_TTL_SECONDS_MAX from now */
     CAPABILITY_WRONG_OP,
     CAPABILITY_WRONG_FRAGMENT, /* other segment or fragment */
 };
@@ -63,11 +63,11 @@ MUST_USE enum capability_verdict capability_verify(const struct capability *capa
 
 struct capability_request {
     u64 chain_id;
-    u32 holder;          /* who is asked */
+    u32 holder; /* who is asked */
     enum capability_op op;
     struct segment_key key;
     u8 fragment;
-    u64 now;             /* unix seconds */
+    u64 now; /* unix seconds */
 };
 
 /* capability_allows: the first reason against the request, in the order of the enum. Does not look

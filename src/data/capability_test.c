@@ -198,10 +198,14 @@ static void verdicts_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),          cmocka_unit_test(headers_that_are_none),
-        cmocka_unit_test(records_that_are_none), cmocka_unit_test(every_bit_is_signed),
-        cmocka_unit_test(signed_by_another),   cmocka_unit_test(what_is_allowed),
-        cmocka_unit_test(what_is_not),         cmocka_unit_test(verdicts_have_names),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(headers_that_are_none),
+        cmocka_unit_test(records_that_are_none),
+        cmocka_unit_test(every_bit_is_signed),
+        cmocka_unit_test(signed_by_another),
+        cmocka_unit_test(what_is_allowed),
+        cmocka_unit_test(what_is_not),
+        cmocka_unit_test(verdicts_have_names),
     };
     struct hash seed = {{3}};
     u8 raw[32] = {0x11, 0x22};

@@ -1,10 +1,10 @@
 /* class.h: redundancy classes and the shape of a segment.
  *
  * A segment of `length` bytes (1 .. 32 MiB) in class (k, m) is written in rows of k units. A full
- * row's unit is 64 KiB; the last row's unit is ⌈rest / (64 k)⌉ · 64 bytes, zero-padded while coding.
- * Fragment i < k is the concatenation of unit i of every row (systematic), fragment k + j the parity
- * units. So a small range touches one holder, a large read all k, and no fragment is padded to a
- * fixed size.
+ * row's unit is 64 KiB; the last row's unit is ⌈rest / (64 k)⌉ · 64 bytes, zero-padded while
+ * coding. Fragment i < k is the concatenation of unit i of every row (systematic), fragment k + j
+ * the parity units. So a small range touches one holder, a large read all k, and no fragment is
+ * padded to a fixed size.
  */
 #ifndef DATA_CLASS_H
 #define DATA_CLASS_H
@@ -44,11 +44,11 @@ static inline u8 redundancy_quorum(const struct redundancy_info *r)
 MUST_USE bool redundancy_default(enum redundancy *ret, size_t eligible_providers);
 
 struct segment_shape {
-    u32 length;           /* of the segment */
+    u32 length; /* of the segment */
     u8 k;
     u8 m;
     u32 full_rows;
-    u32 last_unit_bytes;  /* 0 if the length is a multiple of k * 64 KiB */
+    u32 last_unit_bytes; /* 0 if the length is a multiple of k * 64 KiB */
     u32 fragment_length;
 };
 

@@ -105,8 +105,8 @@ void erasure_decoder_init(struct erasure_decoder *decoder, const struct redundan
     }
 }
 
-void erasure_decode(const struct erasure_decoder *decoder, const u8 *const *known, u8 *const *wanted,
-                    size_t len)
+void erasure_decode(const struct erasure_decoder *decoder, const u8 *const *known,
+                    u8 *const *wanted, size_t len)
 {
     if (decoder->wanted_count > 0) {
         multiply(decoder->tables, known, decoder->k, wanted, decoder->wanted_count, len);

@@ -27,7 +27,7 @@ void erasure_encode(const struct erasure_encoder *encoder, const u8 *const *data
 struct erasure_decoder {
     u8 k;
     u8 wanted_count;
-    u8 known[FRAGMENTS_MAX];  /* fragment index of each input, k of them */
+    u8 known[FRAGMENTS_MAX]; /* fragment index of each input, k of them */
     u8 wanted[FRAGMENTS_MAX];
     u8 tables[32 * 10 * FRAGMENTS_MAX];
 };
@@ -35,8 +35,8 @@ struct erasure_decoder {
 /* erasure_decoder_init: known has k distinct indexes; wanted are others. */
 void erasure_decoder_init(struct erasure_decoder *decoder, const struct redundancy_info *r,
                           const u8 *known, const u8 *wanted, u8 wanted_count);
-void erasure_decode(const struct erasure_decoder *decoder, const u8 *const *known, u8 *const *wanted,
-                    size_t len);
+void erasure_decode(const struct erasure_decoder *decoder, const u8 *const *known,
+                    u8 *const *wanted, size_t len);
 /* erasure_decode_one: only wanted[which]. */
 void erasure_decode_one(const struct erasure_decoder *decoder, const u8 *const *known, u8 which,
                         u8 *out, size_t len);

@@ -109,11 +109,8 @@ static void sampled_subsets_of_the_wide_class(void **state)
 static void lengths_around_columns(void **state)
 {
     struct stripe *stripe = *state;
-    static const size_t lengths[] = {64,
-                                     ERASURE_COLUMN_BYTES - 64,
-                                     ERASURE_COLUMN_BYTES,
-                                     ERASURE_COLUMN_BYTES + 64,
-                                     LEN_MAX};
+    static const size_t lengths[] = {64, ERASURE_COLUMN_BYTES - 64, ERASURE_COLUMN_BYTES,
+                                     ERASURE_COLUMN_BYTES + 64, LEN_MAX};
     const struct redundancy_info *r = redundancy_find(RS_4_8);
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         encode_random(stripe, r, lengths[i]);

@@ -151,8 +151,8 @@ static void round_trips(void **state)
         size_t len = seal_stream(stream, &fixture, bytes_make(plain, sizes[i]));
         assert_int_equal(len, extent_sealed_length(sizes[i]));
         struct extent_cipher cipher;
-        assert_true(extent_cipher_open(&cipher, &fixture.key, &fixture.bucket, &fixture.extent,
-                                       stream));
+        assert_true(
+            extent_cipher_open(&cipher, &fixture.key, &fixture.bucket, &fixture.extent, stream));
         u64 chunks = sizes[i] / EXTENT_CHUNK_BYTES + 1;
         for (u64 chunk = chunks; chunk-- > 0;) { /* random access: backwards */
             size_t sealed = extent_chunk_sealed_bytes(sizes[i], chunk);
@@ -179,14 +179,13 @@ static void wrong_keys_are_seen_at_once(void **state)
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
         struct fixture wrong = fixture;
         ((u8 *)&wrong)[parts[i] + 5] ^= 0x80;
-        assert_false(
-            extent_cipher_open(&cipher, &wrong.key, &wrong.bucket, &wrong.extent, stream));
+        assert_false(extent_cipher_open(&cipher, &wrong.key, &wrong.bucket, &wrong.extent, stream));
         extent_cipher_free(&cipher); /* safe after a refusal */
     }
     for (size_t at = 0; at < EXTENT_HEADER_BYTES; at++) {
         stream[at] ^= 1;
-        assert_false(extent_cipher_open(&cipher, &fixture.key, &fixture.bucket, &fixture.extent,
-                                        stream));
+        assert_false(
+            extent_cipher_open(&cipher, &fixture.key, &fixture.bucket, &fixture.extent, stream));
         stream[at] ^= 1;
     }
 }
@@ -205,7 +204,7 @@ static void tampered_chunks(void **state)
     extent_seal_chunk(&cipher, first, 0, BYTES_OF(plain));
     extent_seal_chunk(&cipher, last, 1, bytes_make(plain, 5));
     assert_true(extent_open_chunk(&cipher, out, 0, BYTES_OF(first)));
-    assert_false(extent_open_chunk(&cipher, out, 1, BYTES_OF(first)));   /* moved */
+    assert_false(extent_open_chunk(&cipher, out, 1, BYTES_OF(first))); /* moved */
     assert_false(extent_open_chunk(&cipher, out, 0, BYTES_OF(last)));
     assert_false(extent_open_chunk(&cipher, out, 1, bytes_make(last, 20))); /* cut */
     assert_false(extent_open_chunk(&cipher, out, 1, bytes_make(last, 15)));
@@ -223,12 +222,9 @@ static void tampered_chunks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lengths),
-        cmocka_unit_test(impossible_lengths),
-        cmocka_unit_test(chunk_lengths),
-        cmocka_unit_test(derivation_follows_the_text),
-        cmocka_unit_test(round_trips),
-        cmocka_unit_test(wrong_keys_are_seen_at_once),
+        cmocka_unit_test(lengths),         cmocka_unit_test(impossible_lengths),
+        cmocka_unit_test(chunk_lengths),   cmocka_unit_test(derivation_follows_the_text),
+        cmocka_unit_test(round_trips),     cmocka_unit_test(wrong_keys_are_seen_at_once),
         cmocka_unit_test(tampered_chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

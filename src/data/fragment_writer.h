@@ -40,8 +40,8 @@ err fragment_writer_add(struct fragment_writer *writer, bytes in);
  * may be added afterwards. */
 u32 fragment_writer_finish(struct fragment_writer *writer, struct hash *ret_root);
 
-/* fragment_leaves_add: the leaves of `in`, which begins on a leaf's border, to a tree. Only the last
- * call for a tree may end inside a leaf. */
+/* fragment_leaves_add: the leaves of `in`, which begins on a leaf's border, to a tree. Only the
+ * last call for a tree may end inside a leaf. */
 void fragment_leaves_add(struct merkle_builder *tree, bytes in);
 
 /* fragment_range_verify: data are the bytes [offset, offset + data.len) of a fragment of `length`

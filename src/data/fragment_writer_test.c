@@ -101,9 +101,14 @@ struct range {
 };
 
 static const struct range ranges[] = {
-    {0, 16 * 4096},  {16 * 4096, 16 * 4096}, {32 * 4096, LENGTH - 32 * 4096},
-    {0, LENGTH},     {4096, 4096},           {40 * 4096, 700},
-    {3 * 4096, 9 * 4096}, {39 * 4096, 4096 + 700},
+    {0, 16 * 4096},
+    {16 * 4096, 16 * 4096},
+    {32 * 4096, LENGTH - 32 * 4096},
+    {0, LENGTH},
+    {4096, 4096},
+    {40 * 4096, 700},
+    {3 * 4096, 9 * 4096},
+    {39 * 4096, 4096 + 700},
 };
 
 static size_t prove(struct hash *path, const struct sample *sample, struct range range)

@@ -9,8 +9,8 @@
  *
  * Who holds a label secret (a gateway the owner authorised, a grantee by re-encryption) reads that
  * bucket's records of that version and nothing else; nobody gets from a label key back up. A new
- * version after a revocation is a new label key for what is written from then on. Formats are final:
- * docs/formats/keys.md, docs/formats/envelope.md.
+ * version after a revocation is a new label key for what is written from then on. Formats are
+ * final: docs/formats/keys.md, docs/formats/envelope.md.
  */
 #ifndef DATA_KEYS_H
 #define DATA_KEYS_H
@@ -67,8 +67,7 @@ enum mnemonic_verdict {
 };
 /* master_from_words: words in either case between spaces, tabs or line ends. ret_word gets the
  * position (from 1) of an unknown word. */
-MUST_USE enum mnemonic_verdict master_from_words(struct master_key *ret, bytes text,
-                                                 u8 *ret_word);
+MUST_USE enum mnemonic_verdict master_from_words(struct master_key *ret, bytes text, u8 *ret_word);
 
 /* The envelope: the master key under a passphrase. */
 #define ENVELOPE_BYTES (2 + 2 + 1 + 4 + 4 + 16 + 24 + 32 + AEAD_TAG_BYTES)
@@ -85,8 +84,8 @@ struct envelope {
  * ENVELOPE_PASSES_MAX, memory 8 to ENVELOPE_MEMORY_KIB_MAX. ERR_FAILED: no memory for Argon2id. */
 err envelope_seal(struct envelope *ret, const struct master_key *master, bytes passphrase,
                   u32 passes, u32 memory_kib, const u8 random[40]);
-/* envelope_open: ERR_MALFORMED: no envelope, or parameters beyond the limits; ERR_FAILED: no memory;
- * ERR_INTEGRITY: wrong passphrase or damaged. */
+/* envelope_open: ERR_MALFORMED: no envelope, or parameters beyond the limits; ERR_FAILED: no
+ * memory; ERR_INTEGRITY: wrong passphrase or damaged. */
 err envelope_open(struct master_key *ret, bytes in, bytes passphrase);
 
 #endif

@@ -92,8 +92,7 @@ static void words_as_people_type_them(void **state)
     assert_int_equal(master.b[0], 0xff);
 }
 
-#define ZOO_20                                                                                     \
-    "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo "
+#define ZOO_20 "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo "
 
 static void refused_words(void **state)
 {
@@ -185,8 +184,8 @@ static void wrap(struct wrapping *it)
     prng_fill(&rng, random, sizeof random);
     label_secret_derive(&it->label, &territory, &it->bucket, 3);
     secp_public_of(&it->label_public, &it->label);
-    assert_true(record_key_wrap(&it->wrapped, &it->record_key, &it->label_public, &it->bucket, 3,
-                                random));
+    assert_true(
+        record_key_wrap(&it->wrapped, &it->record_key, &it->label_public, &it->bucket, 3, random));
 }
 
 static void record_keys_wrap(void **state)
@@ -267,8 +266,8 @@ static void hostile_envelopes(void **state)
     assert_true(is_ok(envelope_seal(&envelope, &master, bytes_str(""), 2, 16, random)));
     static const struct {
         u32 passes, memory_kib;
-    } refused[] = {{0, 16},          {ENVELOPE_PASSES_MAX + 1, 16}, {UINT32_MAX, 16},
-                   {1, 7},           {1, ENVELOPE_MEMORY_KIB_MAX + 1}, {1, UINT32_MAX}};
+    } refused[] = {{0, 16}, {ENVELOPE_PASSES_MAX + 1, 16},    {UINT32_MAX, 16},
+                   {1, 7},  {1, ENVELOPE_MEMORY_KIB_MAX + 1}, {1, UINT32_MAX}};
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         struct envelope bad = envelope;
         store_be32(bad.b + 5, refused[i].passes);

@@ -324,8 +324,7 @@ struct locator manifest_piece_find(const struct manifest_extent *extent, u64 off
     unreachable_case(); /* pieces add up to the sealed length */
 }
 
-bool manifest_part_find(const struct manifest *manifest, u16 number, u64 *ret_offset,
-                        u64 *ret_size)
+bool manifest_part_find(const struct manifest *manifest, u16 number, u64 *ret_offset, u64 *ret_size)
 {
     u64 offset = 0;
     for (u16 i = 0; i < manifest->part_count; i++) {

@@ -1,7 +1,7 @@
 /* manifest.h: what one version of an object is, as its journal record says.
  *
- * The content is either inline (at most 4 KiB of plaintext; the record itself is sealed) or a list of
- * slices of extents. An extent is one encrypted stream (data/extent.h) that lies in one or more
+ * The content is either inline (at most 4 KiB of plaintext; the record itself is sealed) or a list
+ * of slices of extents. An extent is one encrypted stream (data/extent.h) that lies in one or more
  * pieces of segments, back to back; a slice is a range of its plaintext. So a copy, whole or of a
  * range, is another manifest that names the same extents: nothing is read or written again, and the
  * extent lives as long as any manifest of the bucket names it (the journal counts by extent id).
@@ -11,8 +11,9 @@
  * its own. Headers are lower-case names with their values as S3 returns them (content-type,
  * cache-control, x-amz-meta-*, …).
  *
- * The encoding is canonical: one manifest, one byte string. Reading borrows from the input and takes
- * arrays from an arena, never more than a small multiple of the input. docs/formats/manifest.md.
+ * The encoding is canonical: one manifest, one byte string. Reading borrows from the input and
+ * takes arrays from an arena, never more than a small multiple of the input.
+ * docs/formats/manifest.md.
  */
 #ifndef DATA_MANIFEST_H
 #define DATA_MANIFEST_H
@@ -24,8 +25,8 @@
 #define MANIFEST_BYTES_MAX MIB(8)
 #define MANIFEST_INLINE_BYTES_MAX KIB(4)
 #define MANIFEST_EXTENTS_MAX 10000
-#define MANIFEST_PARTS_MAX 10000     /* also the greatest part number */
-#define MANIFEST_PIECES_MAX 200000   /* of all extents; 5 TiB in whole segments are 164,000 */
+#define MANIFEST_PARTS_MAX 10000   /* also the greatest part number */
+#define MANIFEST_PIECES_MAX 200000 /* of all extents; 5 TiB in whole segments are 164,000 */
 #define MANIFEST_HEADERS_MAX 256
 #define MANIFEST_HEADER_BYTES_MAX KIB(32) /* names and values together */
 #define MANIFEST_ETAG_BYTES_MAX 128
@@ -55,8 +56,8 @@ struct manifest_part {
 struct manifest_extent {
     struct extent_id id;
     struct aead_key file_key;
-    u64 plain_length;       /* of the extent */
-    u64 slice_offset;       /* the part of it that the object has here */
+    u64 plain_length; /* of the extent */
+    u64 slice_offset; /* the part of it that the object has here */
     u64 slice_length;
     struct locator *pieces; /* of the sealed stream, in order; lengths add up to all of it */
     u32 piece_count;
@@ -74,7 +75,7 @@ struct manifest {
     struct manifest_part *parts; /* sizes add up to size; none if not multipart */
     u16 part_count;
     bool is_inline;
-    bytes inline_data; /* size bytes */
+    bytes inline_data;               /* size bytes */
     struct manifest_extent *extents; /* slices add up to size */
     u16 extent_count;
 };

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-/* A multipart object of two parts: 20,000 bytes from one extent in two pieces, and 5 bytes copied out
- * of the middle of another. */
+/* A multipart object of two parts: 20,000 bytes from one extent in two pieces, and 5 bytes copied
+ * out of the middle of another. */
 struct sample {
     struct manifest_header headers[2];
     struct manifest_part parts[2];
@@ -122,9 +122,8 @@ static void inline_and_empty(void **state)
         assert_true(bytes_eq(back.inline_data, manifest.inline_data));
         check_same(it, &back);
     }
-    struct manifest large = {.size = MANIFEST_INLINE_BYTES_MAX + 1,
-                             .is_inline = true,
-                             .inline_data = BYTES_OF(data)};
+    struct manifest large = {
+        .size = MANIFEST_INLINE_BYTES_MAX + 1, .is_inline = true, .inline_data = BYTES_OF(data)};
     assert_false(manifest_valid(&large));
 }
 
@@ -242,10 +241,8 @@ static void greatest_manifest(void **state)
         pieces[i] = (struct locator){1, i, 9, (u32)SEGMENT_BYTES_MAX - 9};
     }
     for (u32 i = 0; i < MANIFEST_EXTENTS_MAX; i++) {
-        extents[i] = (struct manifest_extent){.plain_length = plain,
-                                              .slice_length = plain,
-                                              .pieces = pieces,
-                                              .piece_count = 20};
+        extents[i] = (struct manifest_extent){
+            .plain_length = plain, .slice_length = plain, .pieces = pieces, .piece_count = 20};
         parts[i] = (struct manifest_part){.number = (u16)(i + 1), .size = plain};
     }
     struct manifest manifest = {.size = plain * MANIFEST_EXTENTS_MAX,

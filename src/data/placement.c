@@ -77,7 +77,8 @@ static void choice_take(struct choice *choice, size_t candidate)
     choice->taken[choice->taken_count++] = candidate;
 }
 
-/* A holder that left the registry since it was taken has no operator any more: it counts nowhere. */
+/* A holder that left the registry since it was taken has no operator any more: it counts nowhere.
+ */
 static void choice_take_earlier(struct choice *choice, const struct placement_holder *taken,
                                 size_t taken_count)
 {

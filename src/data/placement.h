@@ -24,10 +24,10 @@ u8 placement_cap(u8 m);
 static inline bool placement_small(size_t eligible, u8 n) { return eligible < (size_t)4 * n; }
 
 struct placement_candidate {
-    u32 provider;   /* registry index */
-    u64 weight;     /* > 0: eligible */
-    u32 operator_;  /* equal numbers: same operator */
-    u32 prefix;     /* equal numbers: same /24 or /48 */
+    u32 provider;  /* registry index */
+    u64 weight;    /* > 0: eligible */
+    u32 operator_; /* equal numbers: same operator */
+    u32 prefix;    /* equal numbers: same /24 or /48 */
 };
 
 /* placement_total: sum of the weights (a sum past 64 bits is a bug: weights are bytes). */
@@ -47,18 +47,18 @@ struct placement_holder {
 };
 
 struct placement_rules {
-    u8 count;          /* holders wanted */
-    u8 n;              /* of the class */
-    u8 per_operator;   /* cap */
+    u8 count;        /* holders wanted */
+    u8 n;            /* of the class */
+    u8 per_operator; /* cap */
     u8 per_prefix;
 };
 
 /* placement_choose: fills ret_holders with up to rules->count holders in draw order, skipping
- * providers in `taken` (those count for the caps) and those for which usable[i] is false (unreachable
- * now; may be NULL). In a small network draws continue past the maximum until every eligible provider
- * was seen, at most PLACEMENT_SMALL_DRAWS_MAX; who is still unseen follows in registry order with
- * draw PLACEMENT_NOT_DRAWN. Candidates are in registry order. Returns how many were found; fewer
- * than wanted if draws, caps or providers run out. */
+ * providers in `taken` (those count for the caps) and those for which usable[i] is false
+ * (unreachable now; may be NULL). In a small network draws continue past the maximum until every
+ * eligible provider was seen, at most PLACEMENT_SMALL_DRAWS_MAX; who is still unseen follows in
+ * registry order with draw PLACEMENT_NOT_DRAWN. Candidates are in registry order. Returns how many
+ * were found; fewer than wanted if draws, caps or providers run out. */
 size_t placement_choose(struct placement_holder *ret_holders, const struct placement_rules *rules,
                         const struct hash *seed, const struct segment_key *key,
                         const struct placement_candidate *candidates, size_t candidate_count,

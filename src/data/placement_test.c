@@ -15,10 +15,8 @@ static const struct hash seed = {{0x5e, 0xed}};
 static void network(struct placement_candidate *ret, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        ret[i] = (struct placement_candidate){.provider = (u32)i + 1,
-                                              .weight = 1000,
-                                              .operator_ = (u32)i,
-                                              .prefix = (u32)i};
+        ret[i] = (struct placement_candidate){
+            .provider = (u32)i + 1, .weight = 1000, .operator_ = (u32)i, .prefix = (u32)i};
     }
 }
 
@@ -106,8 +104,7 @@ static void weights_count(void **state)
     for (u64 number = 0; number < 2000; number++) {
         struct placement_holder holders[6];
         struct segment_key key = {1, 1, number};
-        size_t found =
-            placement_choose(holders, &rules, &seed, &key, nodes, 200, NULL, NULL, 0);
+        size_t found = placement_choose(holders, &rules, &seed, &key, nodes, 200, NULL, NULL, 0);
         for (size_t i = 0; i < found; i++) {
             heavy += holders[i].provider % 5 == 1;
             all++;
@@ -154,8 +151,8 @@ static void large_networks_keep_to_the_draws(void **state)
             struct segment_key key = {3, 4, number};
             size_t eligible;
             u64 total = placement_total(nodes, NODES_MAX, &eligible);
-            size_t found = placement_choose(holders, &rules, &seed, &key, nodes, NODES_MAX, NULL,
-                                            NULL, 0);
+            size_t found =
+                placement_choose(holders, &rules, &seed, &key, nodes, NODES_MAX, NULL, NULL, 0);
             check_rules(nodes, NODES_MAX, holders, found, &rules);
             for (size_t i = 0; i < found; i++) { /* what the chain checks */
                 assert_true(holders[i].draw < placement_draws_max(rules.n));

@@ -113,9 +113,12 @@ static void without_repair(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(annual_loss),        cmocka_unit_test(mass_loss),
-        cmocka_unit_test(mass_loss_of_small_networks), cmocka_unit_test(mean_time_by_hand),
-        cmocka_unit_test(later_repair_is_worse), cmocka_unit_test(without_repair),
+        cmocka_unit_test(annual_loss),
+        cmocka_unit_test(mass_loss),
+        cmocka_unit_test(mass_loss_of_small_networks),
+        cmocka_unit_test(mean_time_by_hand),
+        cmocka_unit_test(later_repair_is_worse),
+        cmocka_unit_test(without_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

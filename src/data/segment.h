@@ -5,8 +5,8 @@
  * (territory, gateway, number).
  *
  * A receipt is a holder's signature (secp256k1, the provider's operator key) over the keccak256 of
- * "cairn receipt v1" ‖ chain u64 ‖ territory u64 ‖ gateway u32 ‖ number u64 ‖ segment id ‖ index u8 ‖
- * root ‖ length u32 ‖ deadline u64. Layouts: docs/formats/segment.md.
+ * "cairn receipt v1" ‖ chain u64 ‖ territory u64 ‖ gateway u32 ‖ number u64 ‖ segment id ‖ index u8
+ * ‖ root ‖ length u32 ‖ deadline u64. Layouts: docs/formats/segment.md.
  */
 #ifndef DATA_SEGMENT_H
 #define DATA_SEGMENT_H
@@ -31,19 +31,19 @@ struct receipt_terms {
     u64 chain_id;
     struct segment_key key;
     struct hash segment;
-    u8 index;        /* fragment 0..n-1 */
+    u8 index; /* fragment 0..n-1 */
     struct hash root;
-    u32 length;      /* of the fragment */
-    u64 deadline;    /* unix seconds; past it the holder may drop the bytes */
+    u32 length;   /* of the fragment */
+    u64 deadline; /* unix seconds; past it the holder may drop the bytes */
 };
 
 void receipt_digest(struct hash *ret_digest, const struct receipt_terms *terms);
 
 /* One holder in a commit: 80 bytes packed. */
 struct holder_receipt {
-    u8 index;          /* fragment */
-    u32 provider;      /* index in the provider registry, from 1 */
-    u16 draw;          /* which draw of the ticket named it */
+    u8 index;     /* fragment */
+    u32 provider; /* index in the provider registry, from 1 */
+    u16 draw;     /* which draw of the ticket named it */
     u64 deadline;
     struct secp_signature signature;
 };
@@ -51,7 +51,7 @@ struct holder_receipt {
 /* One segment in a commit: kind-less packed record, see docs/formats/commit.md. */
 struct segment_entry {
     u64 number;
-    u64 epoch;         /* whose seed the ticket was drawn from */
+    u64 epoch; /* whose seed the ticket was drawn from */
     enum redundancy class_number;
     u32 length;
     struct hash roots[FRAGMENTS_MAX];

@@ -1,10 +1,10 @@
 /* segment_encoder.h: a segment is coded row by row while its bytes arrive.
  *
- * The length need not be known: bytes in any split fill a row of k * 64 KiB; when it is full (or the
- * segment ends) the row is begun, coded, hashed, and its n units go to their holders. Only the last
- * row may be short; its unit is then smaller, and because a row's data lie back to back in memory,
- * nothing has to be moved for that. So an upload holds as many rows as the caller gives it memory
- * for, never a segment.
+ * The length need not be known: bytes in any split fill a row of k * 64 KiB; when it is full (or
+ * the segment ends) the row is begun, coded, hashed, and its n units go to their holders. Only the
+ * last row may be short; its unit is then smaller, and because a row's data lie back to back in
+ * memory, nothing has to be moved for that. So an upload holds as many rows as the caller gives it
+ * memory for, never a segment.
  *
  *   while bytes come:   fill(row) … until row_ready()
  *                       row_begin(row)       on the owner's thread, in row order
@@ -26,11 +26,11 @@
 #include "data/segment.h"
 
 struct segment_row {
-    u8 *memory;           /* k data units, then m parity units; borrowed */
-    u32 filled;           /* data bytes so far */
-    u32 number;           /* from row_begin on: */
+    u8 *memory; /* k data units, then m parity units; borrowed */
+    u32 filled; /* data bytes so far */
+    u32 number; /* from row_begin on: */
     u32 unit_bytes;
-    u32 fragment_offset;  /* of the row's unit in every fragment */
+    u32 fragment_offset; /* of the row's unit in every fragment */
     u8 *units[FRAGMENTS_MAX];
 };
 
@@ -38,9 +38,9 @@ struct segment_encoder {
     enum redundancy class_number;
     const struct redundancy_info *info;
     struct erasure_encoder coder;
-    u32 length;           /* bytes in begun rows */
-    u32 rows;             /* begun */
-    bool ended;           /* a short row was begun */
+    u32 length; /* bytes in begun rows */
+    u32 rows;   /* begun */
+    bool ended; /* a short row was begun */
     u32 hashed_rows[FRAGMENTS_MAX];
     struct merkle_builder trees[FRAGMENTS_MAX];
 };
@@ -68,8 +68,8 @@ static inline bool segment_encoder_row_ready(const struct segment_encoder *encod
 /* segment_encoder_full: the segment has its greatest length with this row. */
 bool segment_encoder_full(const struct segment_encoder *encoder, const struct segment_row *row);
 
-/* segment_encoder_row_begin: gives the row its place and its unit. A row that is not empty but short
- * ends the segment. */
+/* segment_encoder_row_begin: gives the row its place and its unit. A row that is not empty but
+ * short ends the segment. */
 void segment_encoder_row_begin(struct segment_encoder *encoder, struct segment_row *row);
 void segment_encoder_row_encode(const struct segment_encoder *encoder, struct segment_row *row);
 void segment_encoder_row_hash(struct segment_encoder *encoder, const struct segment_row *row,

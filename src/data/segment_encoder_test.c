@@ -138,7 +138,7 @@ static void every_length_edge(void **state)
     for (size_t c = 0; c < COUNT_OF(all_classes); c++) {
         u32 k = redundancy_find((u8)all_classes[c])->k;
         u32 row = k * (u32)UNIT_BYTES;
-        const u32 lengths[] = {1,       63,      64,  65,      k * 64 - 1, k * 64,
+        const u32 lengths[] = {1,          63,      64,  65,      k * 64 - 1,  k * 64,
                                k * 64 + 1, row - 1, row, row + 1, 3 * row + 77};
         for (size_t i = 0; i < COUNT_OF(lengths); i++) {
             struct coded coded;
@@ -373,7 +373,8 @@ static void plans_are_small(void **state)
     assert_int_equal(plan.read_count, 1);
     assert_false(segment_plan_make(&plan, &shape, (u32)UNIT_BYTES, 1, without_one, 3));
     /* two rows: each fragment's part is contiguous */
-    assert_true(segment_plan_make(&plan, &shape, 3 * (u32)UNIT_BYTES, 2 * (u32)UNIT_BYTES, all, 12));
+    assert_true(
+        segment_plan_make(&plan, &shape, 3 * (u32)UNIT_BYTES, 2 * (u32)UNIT_BYTES, all, 12));
     assert_int_equal(plan.read_count, 2);
     assert_int_equal(plan.reads[0].fragment, 0);
     assert_int_equal(plan.reads[0].offset, UNIT_BYTES);

@@ -34,8 +34,8 @@ struct segment_plan {
     u8 missing[SEGMENT_READS_MAX];
 };
 
-/* segment_piece: how many of the `length` bytes from `offset` end within the next `rows` (> 0) rows:
- * the range of the next plan of a streaming read. */
+/* segment_piece: how many of the `length` bytes from `offset` end within the next `rows` (> 0)
+ * rows: the range of the next plan of a streaming read. */
 u32 segment_piece(const struct segment_shape *shape, u32 offset, u32 length, u32 rows);
 
 /* segment_plan_make: available holds distinct fragment indexes, preferred ones first. The range is
