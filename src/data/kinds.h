@@ -6,7 +6,6 @@ enum data_kind {
     KIND_CAPABILITY = 0x0101,
     KIND_MANIFEST = 0x0102,
     KIND_ENVELOPE = 0x0103,
-    KIND_RECORD_KEY = 0x0104,
 };
 
 #endif

@@ -8,8 +8,8 @@
  *
  * The object's key, version id and bucket are not in here: they belong to the journal entry. Parts
  * are what a completed multipart upload was made of; one that is still in progress is a manifest of
- * its own. Headers are lower-case names with their values as S3 returns them (content-type,
- * cache-control, x-amz-meta-*, …).
+ * its own; one that has only begun is inline and empty, with its headers. Headers are lower-case
+ * names with their values as S3 returns them (content-type, cache-control, x-amz-meta-*, …).
  *
  * The encoding is canonical: one manifest, one byte string. Reading borrows from the input and
  * takes arrays from an arena, never more than a small multiple of the input.
