@@ -38,14 +38,25 @@ err segment_put_write(struct segment_put *put, bytes in, u64 deadline_ms);
  * commit. After a short grace (holders that are nearly done) it returns without the rest. */
 err segment_put_seal(struct segment_put *put, u64 deadline_ms, struct segment_entry *ret_entry,
                      struct segment_seal *ret_seal);
-/* segment_put_free: stops what still runs; keeps the spool file if receipts are missing (its path is
- * spool_dir/TERRITORY.GATEWAY.NUMBER: header record, then ciphertext), else removes it. */
+/* segment_put_passed: the ticket's epoch has passed: seal soon, or the ledger will not take it. */
+bool segment_put_passed(const struct segment_put *put);
+/* segment_put_free: stops what still runs. The spool file stays (spool.h): its user removes it once
+ * all n holders are final. */
 void segment_put_free(struct segment_put *put);
 
-/* segment_put_resend: for a registered segment that lacks holders: places the missing fragments from
- * the spool file (or, if there is none, from k holders) by a fresh draw and returns the receipts. */
+/* segment_put_resend: for a segment that lacks holders: places the missing fragments by a fresh
+ * repair draw from the spool file and returns the receipts for a complete (or repair) transaction.
+ * `holders` are those it has (their caps count). ERR_NOT_FOUND: no spool file; use segment_rebuild().
+ * At least one receipt, maybe not all: ret_late->receipt_count. */
 err segment_put_resend(const struct segment_put_options *options, const struct segment_seal *seal,
+                       const struct placement_holder *holders, size_t holder_count,
                        const u8 *missing, u8 missing_count, u64 deadline_ms,
                        struct segment_entry *ret_late);
+
+/* segment_put_reissue: an entry whose commit was refused because its ticket or its receipts had
+ * expired gets the open epoch and fresh receipts from the same holders. Holders that the new draw
+ * does not name, or that no longer answer, are left out: ERR_NETWORK if a quorum is not reached. */
+err segment_put_reissue(const struct segment_put_options *options, const struct segment_seal *seal,
+                        u64 deadline_ms, struct segment_entry *entry);
 
 #endif
