@@ -75,7 +75,8 @@ def keccak256(data):
             x, y, current = 1, 0, lanes[1]
             for t in range(24):
                 x, y = y, (2 * x + 3 * y) % 5
-                current, lanes[x + 5 * y] = lanes[x + 5 * y], rotate(current, (t + 1) * (t + 2) // 2)
+                at, by = x + 5 * y, (t + 1) * (t + 2) // 2
+                current, lanes[at] = lanes[at], rotate(current, by)
             lanes = [lanes[i] ^ (~lanes[i // 5 * 5 + (i + 1) % 5] & lanes[i // 5 * 5 + (i + 2) % 5])
                      & MASK64 for i in range(25)]
             lanes[0] ^= constant
@@ -321,8 +322,8 @@ def segment_id(class_number, length, roots):
 
 def receipt_digest(chain, key, segment, index, root, length, deadline):
     territory, gateway, number = key
-    return keccak256(b"cairn receipt v1" + u64(chain) + u64(territory) + u32(gateway) + u64(number) +
-                     segment + u8(index) + root + u32(length) + u64(deadline))
+    return keccak256(b"cairn receipt v1" + u64(chain) + u64(territory) + u32(gateway) +
+                     u64(number) + segment + u8(index) + root + u32(length) + u64(deadline))
 
 
 def draw_point(seed, key, draw, total):
@@ -363,7 +364,8 @@ def label_secret(key, bucket, version):
 
 
 def extent_stream(file_key, bucket, extent, salt, plain):
-    info = b"c2sp.org/chunked-encryption@v1+" + b"AEAD_AES_256_GCM" + b"\x00" + salt + bucket + extent
+    aead = b"AEAD_AES_256_GCM"
+    info = b"c2sp.org/chunked-encryption@v1+" + aead + b"\x00" + salt + bucket + extent
     derived = hkdf_expand("sha512", file_key, info, 32 + 12 + 32)
     key, base, commitment = derived[:32], derived[32:44], derived[44:]
     out = salt + commitment
