@@ -8,12 +8,11 @@
 #define M_MAX 20
 #define ROW_BYTES_MAX (FRAGMENTS_MAX * K_MAX)
 
-_Static_assert(ERASURE_TABLE_BYTES == 32 * K_MAX * M_MAX, "tables hold the widest class");
-
 /* The Vandermonde generator of ISA-L is not always invertible; the Cauchy one is. */
 static void generator(u8 rows[ROW_BYTES_MAX], u8 k, u8 m)
 {
     assert_that(k >= 1 && k <= K_MAX && m >= 1 && m <= M_MAX);
+    assert_that(32u * k * m <= ERASURE_TABLE_BYTES);
     gf_gen_cauchy1_matrix(rows, k + m, k);
 }
 

@@ -297,7 +297,7 @@ static void random_ranges_and_holders(void **state)
         for (size_t l = 0; l < COUNT_OF(lengths); l++) {
             struct coded coded;
             struct segment_assembler *assembler = MEM_NEW(struct segment_assembler);
-            u8 order[FRAGMENTS_MAX];
+            u8 order[FRAGMENTS_MAX] = {0};
             code(&coded, all_classes[c], lengths[l], lengths[l]);
             segment_assembler_init(assembler, r);
             for (u32 round = 0; round < 60; round++) {
