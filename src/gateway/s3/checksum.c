@@ -3,8 +3,6 @@
 #include "base/assert.h"
 #include "gateway/s3/text.h"
 
-#include <stdio.h>
-
 struct algorithm_row {
     const char *text;
     const char *header;
@@ -56,8 +54,8 @@ void s3_checksum_write(char out[S3_CHECKSUM_TEXT_BYTES], const struct s3_checksu
     size_t len = s3_algorithm_bytes(checksum->algorithm);
     base64_encode(out, S3_CHECKSUM_TEXT_BYTES, bytes_make(checksum->b, len));
     if (checksum->type == S3_CHECKSUM_COMPOSITE && checksum->part_count > 0) {
-        size_t used = strlen(out);
-        snprintf(out + used, S3_CHECKSUM_TEXT_BYTES - used, "-%u", checksum->part_count);
+        size_t used = s3_append(out, strlen(out), "-");
+        s3_write_decimal(out + used, checksum->part_count);
     }
 }
 
@@ -579,19 +577,20 @@ void s3_checksum_combine(const struct s3_checksum_plan *plan, const struct s3_pa
 
 void s3_etag_single(char out[S3_ETAG_TEXT_BYTES], const u8 md5_bytes[16])
 {
-    char hex[33];
-    hex_encode(hex, sizeof hex, bytes_make(md5_bytes, 16));
-    snprintf(out, S3_ETAG_TEXT_BYTES, "\"%s\"", hex);
+    out[0] = '"';
+    hex_encode(out + 1, S3_ETAG_TEXT_BYTES - 1, bytes_make(md5_bytes, 16));
+    s3_append(out, 33, "\"");
 }
 
 void s3_etag_multipart(char out[S3_ETAG_TEXT_BYTES], const u8 *md5s, size_t count)
 {
     assert_that(count >= 1 && count <= S3_PART_NUMBER_MAX);
     u8 whole[16];
-    char hex[33];
     md5(whole, bytes_make(md5s, count * 16));
-    hex_encode(hex, sizeof hex, BYTES_OF(whole));
-    snprintf(out, S3_ETAG_TEXT_BYTES, "\"%s-%u\"", hex, (unsigned)count);
+    s3_etag_single(out, whole);
+    size_t used = s3_append(out, 33, "-");
+    used += s3_write_decimal(out + used, count);
+    s3_append(out, used, "\"");
 }
 
 bytes s3_etag_strip(bytes etag)

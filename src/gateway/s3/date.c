@@ -2,8 +2,6 @@
 
 #include "base/assert.h"
 
-#include <stdio.h>
-
 #define DAY_S 86400
 
 struct civil {
@@ -281,15 +279,40 @@ bool s3_date_read_iso(i64 *ret_s, bytes text)
     return true;
 }
 
+/* put_digits: exactly `count` digits of v. */
+static char *put_digits(char *out, int v, int count)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        out[i] = (char)('0' + v % 10);
+        v /= 10;
+    }
+    return out + count;
+}
+
+static char *put_text(char *out, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(out, text, len + 1);
+    return out + len;
+}
+
+static char *put_clock(char *out, const struct civil *c)
+{
+    out = put_text(put_digits(out, c->hour, 2), ":");
+    out = put_text(put_digits(out, c->minute, 2), ":");
+    return put_digits(out, c->second, 2);
+}
+
 void s3_date_write_http(char out[S3_HTTP_DATE_BYTES], i64 s)
 {
     struct civil c;
     int weekday;
     s_to_civil(&c, &weekday, s);
-    char text[96];
-    snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", day_names[weekday], c.day,
-             month_names[c.month - 1], c.year, c.hour, c.minute, c.second);
-    memcpy(out, text, S3_HTTP_DATE_BYTES);
+    char *at = put_text(put_text(out, day_names[weekday]), ", ");
+    at = put_text(put_digits(at, c.day, 2), " ");
+    at = put_text(put_text(at, month_names[c.month - 1]), " ");
+    at = put_text(put_digits(at, c.year, 4), " ");
+    put_text(put_clock(at, &c), " GMT");
 }
 
 void s3_date_write_iso(char out[S3_ISO_DATE_BYTES], u64 ms)
@@ -297,10 +320,11 @@ void s3_date_write_iso(char out[S3_ISO_DATE_BYTES], u64 ms)
     struct civil c;
     int weekday;
     s_to_civil(&c, &weekday, (i64)(ms / 1000));
-    char text[96];
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", c.year, c.month, c.day,
-             c.hour, c.minute, c.second, (unsigned)(ms % 1000));
-    memcpy(out, text, S3_ISO_DATE_BYTES);
+    char *at = put_text(put_digits(out, c.year, 4), "-");
+    at = put_text(put_digits(at, c.month, 2), "-");
+    at = put_text(put_digits(at, c.day, 2), "T");
+    at = put_text(put_clock(at, &c), ".");
+    put_text(put_digits(at, (int)(ms % 1000), 3), "Z");
 }
 
 void s3_date_write_basic(char out[S3_BASIC_DATE_BYTES], i64 s)
@@ -308,8 +332,7 @@ void s3_date_write_basic(char out[S3_BASIC_DATE_BYTES], i64 s)
     struct civil c;
     int weekday;
     s_to_civil(&c, &weekday, s);
-    char text[96];
-    snprintf(text, sizeof text, "%04d%02d%02dT%02d%02d%02dZ", c.year, c.month, c.day, c.hour,
-             c.minute, c.second);
-    memcpy(out, text, S3_BASIC_DATE_BYTES);
+    char *at = put_digits(put_digits(put_digits(out, c.year, 4), c.month, 2), c.day, 2);
+    at = put_digits(put_digits(put_text(at, "T"), c.hour, 2), c.minute, 2);
+    put_text(put_digits(at, c.second, 2), "Z");
 }

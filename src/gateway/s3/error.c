@@ -2,9 +2,7 @@
 
 #include "base/assert.h"
 #include "codec/xml.h"
-
-#include <stdarg.h>
-#include <stdio.h>
+#include "gateway/s3/text.h"
 
 struct code_row {
     const char *name;
@@ -77,22 +75,17 @@ enum s3_code s3_refuse(struct s3_error *error, enum s3_code code)
     return code;
 }
 
-enum s3_code s3_refuse_text(struct s3_error *error, enum s3_code code, const char *format, ...)
+enum s3_code s3_refuse_message(struct s3_error *error, enum s3_code code, const char *message)
 {
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     s3_refuse(error, code);
-    error->message = arena_str(error->arena, bytes_str(text));
+    error->message = message;
     return code;
 }
 
 enum s3_code s3_refuse_argument(struct s3_error *error, const char *message, const char *name,
                                 bytes value)
 {
-    s3_refuse_text(error, S3_ERR_INVALID_ARGUMENT, "%s", message);
+    s3_refuse_message(error, S3_ERR_INVALID_ARGUMENT, message);
     s3_error_add_str(error, "ArgumentName", name);
     s3_error_add(error, "ArgumentValue", value);
     return S3_ERR_INVALID_ARGUMENT;
@@ -118,8 +111,8 @@ void s3_error_add_str(struct s3_error *error, const char *name, const char *valu
 
 void s3_error_add_u64(struct s3_error *error, const char *name, u64 value)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    char text[S3_DECIMAL_BYTES];
+    s3_write_decimal(text, value);
     s3_error_add_str(error, name, text);
 }
 

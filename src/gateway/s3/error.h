@@ -199,10 +199,13 @@ enum s3_code s3_code_of_fault(err fault);
 void s3_error_init(struct s3_error *error, struct arena *arena);
 /* s3_refuse: notes the code with the table's message and no fields, and returns it. */
 enum s3_code s3_refuse(struct s3_error *error, enum s3_code code);
-/* s3_refuse_text: as s3_refuse with a message of its own, printed into the arena. */
-enum s3_code s3_refuse_text(struct s3_error *error, enum s3_code code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-/* s3_refuse_argument: InvalidArgument with ArgumentName and ArgumentValue. `name` is static. */
+/* s3_refuse_message: with a message of its own, static or in the arena; NULL: the table's. */
+enum s3_code s3_refuse_message(struct s3_error *error, enum s3_code code, const char *message);
+/* s3_refuse_text: the same with the message printed into the arena. */
+#define s3_refuse_text(error, code, ...)                                                           \
+    s3_refuse_message((error), (code), arena_format((error)->arena, __VA_ARGS__))
+/* s3_refuse_argument: InvalidArgument with ArgumentName and ArgumentValue. `message` and `name` are
+ * static. */
 enum s3_code s3_refuse_argument(struct s3_error *error, const char *message, const char *name,
                                 bytes value);
 /* s3_error_add: a field of the refusal noted last; the value is copied. */

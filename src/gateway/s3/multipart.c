@@ -1,7 +1,5 @@
 #include "gateway/s3/multipart.h"
 
-#include <stdio.h>
-
 void s3_upload_id_write(char out[S3_UPLOAD_ID_TEXT_BYTES], const struct s3_upload_id *id)
 {
     hex_encode(out, S3_UPLOAD_ID_TEXT_BYTES, BYTES_OF(*id));

@@ -4,8 +4,6 @@
 #include "gateway/s3/date.h"
 #include "gateway/s3/text.h"
 
-#include <stdio.h>
-
 enum shape { SHAPE_NONE, SHAPE_BOUNDED, SHAPE_OPEN, SHAPE_SUFFIX };
 
 static enum s3_code refuse_range(struct s3_error *error, bytes text, u64 size)
@@ -127,6 +125,10 @@ enum s3_code s3_range_copy_parse(const struct s3_request *request, u64 source_si
 
 void s3_range_header(char out[S3_CONTENT_RANGE_BYTES], const struct s3_range *range, u64 size)
 {
-    snprintf(out, S3_CONTENT_RANGE_BYTES, "bytes %llu-%llu/%llu", (unsigned long long)range->offset,
-             (unsigned long long)(range->offset + range->len - 1), (unsigned long long)size);
+    size_t used = s3_append(out, 0, "bytes ");
+    used += s3_write_decimal(out + used, range->offset);
+    used = s3_append(out, used, "-");
+    used += s3_write_decimal(out + used, range->offset + range->len - 1);
+    used = s3_append(out, used, "/");
+    s3_write_decimal(out + used, size);
 }

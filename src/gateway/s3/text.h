@@ -53,4 +53,30 @@ static inline bool s3_in_list(bytes list, bytes word)
     return false;
 }
 
+#define S3_DECIMAL_BYTES 21 /* of 2^64 - 1, and a zero */
+
+/* s3_write_decimal: digits and a zero; returns the number of digits. */
+static inline size_t s3_write_decimal(char *out, u64 v)
+{
+    char reversed[S3_DECIMAL_BYTES];
+    size_t len = 0;
+    do {
+        reversed[len++] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    for (size_t i = 0; i < len; i++) {
+        out[i] = reversed[len - 1 - i];
+    }
+    out[len] = 0;
+    return len;
+}
+
+/* s3_append: copies a C string and its zero to out + at; returns the new length. */
+static inline size_t s3_append(char *out, size_t at, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(out + at, text, len + 1);
+    return at + len;
+}
+
 #endif
