@@ -3,8 +3,8 @@
  * Epochs count from 1. The first block whose block time is at or after start + epoch_seconds opens
  * the next epoch (one block opens at most one); the block before it is the last of the epoch that
  * closed. seed(e) = keccak256(hash of the last block of epoch e - 1 ‖ e u64), usable from the first
- * block of e. An epoch of fewer than epoch_blocks_min blocks is void: no audits in it; its successor
- * still gets a seed. The last 64 epochs are kept.
+ * block of e. An epoch of fewer than epoch_blocks_min blocks is void: no audits in it; its
+ * successor still gets a seed. The last 64 epochs are kept.
  *
  * The output of block h is keccak256(hash of block h ‖ h u64), known from block h + 1 on, kept for
  * 256 blocks; outputs that a registration needs are kept for good (beacon_kept).
@@ -19,20 +19,20 @@
 
 /* Slots 0 and 1. */
 struct beacon_state {
-    u64 epoch;        /* 0 only before the first block */
-    u64 start_time;   /* block time of the epoch's first block */
+    u64 epoch;      /* 0 only before the first block */
+    u64 start_time; /* block time of the epoch's first block */
     u64 start_height;
-    u64 paused_s;     /* block time - chain time */
-    u64 last_height;  /* the block that was begun last */
-    u64 last_time;    /* its block time */
+    u64 paused_s;    /* block time - chain time */
+    u64 last_height; /* the block that was begun last */
+    u64 last_time;   /* its block time */
 };
 
 struct beacon_epoch {
     u64 epoch;
-    u64 start_time;   /* block time */
+    u64 start_time; /* block time */
     u64 start_height;
-    u32 blocks;       /* 0 while it is open */
-    bool is_void;     /* of a closed epoch */
+    u32 blocks;   /* 0 while it is open */
+    bool is_void; /* of a closed epoch */
     struct hash seed;
 };
 

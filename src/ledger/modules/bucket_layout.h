@@ -1,18 +1,19 @@
 /* bucket_layout.h: buckets, gateways, authorisations.
  *
- * A bucket is O(1) state: owner, territory, encrypted name, label key, policy, and one head (hash and
- * locator of the newest journal record). The head moves only by compare-and-set inside
- * segment.commit(). When it moves, the old head is kept among 16 former ones if the last kept one is
- * at least a twelfth of the release delay old; so the ring always reaches back further than the
- * delay, and the owner can undo what a hostile gateway did. A removed bucket keeps its record for the
- * same reason: undo() brings it back.
+ * A bucket is O(1) state: owner, territory, encrypted name, label key, policy, and one head (hash
+ * and locator of the newest journal record). The head moves only by compare-and-set inside
+ * segment.commit(). When it moves, the old head is kept among 16 former ones if the last kept one
+ * is at least a twelfth of the release delay old; so the ring always reaches back further than the
+ * delay, and the owner can undo what a hostile gateway did. A removed bucket keeps its record for
+ * the same reason: undo() brings it back.
  *
  * bucket id = keccak256(owner ‖ salt). Gateways are numbered from 1 and never reused.
  *
- * An authorisation lets a gateway act for an owner, in one territory or (territory 0) in all of them:
- * scopes, byte quota, expiry (block time), and up to 256 bytes that only the gateway can open (label
- * or territory keys sealed to its X25519 key). The lists owner → buckets, owner → authorisations and
- * gateway → authorisations are append-only, so everything is found from the chain alone.
+ * An authorisation lets a gateway act for an owner, in one territory or (territory 0) in all of
+ * them: scopes, byte quota, expiry (block time), and up to 256 bytes that only the gateway can open
+ * (label or territory keys sealed to its X25519 key). The lists owner → buckets, owner →
+ * authorisations and gateway → authorisations are append-only, so everything is found from the
+ * chain alone.
  */
 #ifndef LEDGER_MODULES_BUCKET_LAYOUT_H
 #define LEDGER_MODULES_BUCKET_LAYOUT_H
@@ -33,28 +34,28 @@ enum bucket_policy {
 };
 
 struct bucket_head {
-    struct hash hash;         /* zero: empty */
+    struct hash hash; /* zero: empty */
     struct locator locator;
 };
 
 struct bucket_record {
     struct address owner;
     u64 territory;
-    u8 policy;                /* bits of enum bucket_policy */
+    u8 policy; /* bits of enum bucket_policy */
     bool removed;
     struct bucket_head head;
-    u64 moves;                /* head moves so far */
-    u64 created;              /* chain time */
-    u32 label_version;        /* from 1 */
+    u64 moves;         /* head moves so far */
+    u64 created;       /* chain time */
+    u32 label_version; /* from 1 */
     struct secp_public label_key;
-    u64 former_kept;          /* chain time of the newest former head; 0: none */
-    u8 former_next;           /* where the next one goes */
+    u64 former_kept; /* chain time of the newest former head; 0: none */
+    u8 former_next;  /* where the next one goes */
     u8 former_count;
 };
 
 struct bucket_former {
     struct bucket_head head;
-    u64 replaced;             /* chain time */
+    u64 replaced; /* chain time */
 };
 
 void bucket_id(struct hash *ret_id, const struct address *owner, const struct hash *salt);
@@ -76,7 +77,7 @@ err bucket_owned(const struct slot_source *source, const struct address *owner, 
 struct gateway_record {
     struct address account;
     bool active;
-    u64 registered;           /* chain time */
+    u64 registered; /* chain time */
     struct x_public box_key;
 };
 
@@ -90,27 +91,27 @@ err gateway_count(const struct slot_source *source, u32 *ret_count);
 
 enum authorisation_scope {
     SCOPE_READ = 1,
-    SCOPE_WRITE = 2,          /* commit segments, move heads */
-    SCOPE_CREATE = 4,         /* create buckets */
-    SCOPE_RELEASE = 8,        /* release segments */
+    SCOPE_WRITE = 2,   /* commit segments, move heads */
+    SCOPE_CREATE = 4,  /* create buckets */
+    SCOPE_RELEASE = 8, /* release segments */
     SCOPE_REPAIR = 16,
-    SCOPE_POLICY = 32,        /* set bucket policies */
-    SCOPE_REMOVE = 64,        /* remove buckets whose head is zero */
+    SCOPE_POLICY = 32, /* set bucket policies */
+    SCOPE_REMOVE = 64, /* remove buckets whose head is zero */
     SCOPE_ALL = 127
 };
 
 struct authorisation_key {
     struct address owner;
-    u64 territory;            /* 0: all of the owner's */
+    u64 territory; /* 0: all of the owner's */
     u32 gateway;
 };
 
 struct authorisation {
-    u32 scope;                /* 0: revoked */
-    u64 quota;                /* bytes it may ever commit */
+    u32 scope; /* 0: revoked */
+    u64 quota; /* bytes it may have stored */
     u64 used;
-    u64 expires;              /* block time */
-    u64 since_height;         /* of the block that gave it (or gave it again after a revocation) */
+    u64 expires;      /* block time */
+    u64 since_height; /* of the block that gave it (or gave it again after a revocation) */
     u32 since_epoch;
 };
 
@@ -124,7 +125,8 @@ err authorisation_sealed_key(const struct slot_source *source, const struct auth
 err authorisation_find(const struct slot_source *source, const struct address *owner, u64 territory,
                        u32 gateway, u32 scope, u64 block_time, struct authorisation_key *ret_key,
                        struct authorisation *ret_record, bool *ret_found);
-/* Who was ever authorised by an owner, and who ever authorised a gateway, in order, each pair once. */
+/* Who was ever authorised by an owner, and who ever authorised a gateway, in order, each pair once.
+ */
 err authorisation_owner_count(const struct slot_source *source, const struct address *owner,
                               u32 *ret_count);
 err authorisation_owner_at(const struct slot_source *source, const struct address *owner, u32 i,
@@ -141,10 +143,10 @@ err authorisation_gateway_at(const struct slot_source *source, u32 gateway, u32 
  * 4 owner → bucket count u32; 5 owner ‖ i u32 → bucket
  * 6 gateway u32 → {account, active u8, 3 spare, registered u64}, X25519 key
  * 7 gateway → endpoint blob; 8 account → gateway u32
- * 9 owner ‖ territory u64 ‖ gateway u32 → {scope u32, since_epoch u32, since_height u64, expires u64,
- *            known u8}, {quota u64, used u64}; 10 the same key → sealed key blob
- * 11 owner → count u32; 12 owner ‖ i → {territory u64, gateway u32}
- * 13 gateway → count u32; 14 gateway ‖ i → {owner, territory u64} */
+ * 9 owner ‖ territory u64 ‖ gateway u32 → {scope u32, since_epoch u32, since_height u64, expires
+ * u64, known u8}, {quota u64, used u64}; 10 the same key → sealed key blob 11 owner → count u32; 12
+ * owner ‖ i → {territory u64, gateway u32} 13 gateway → count u32; 14 gateway ‖ i → {owner,
+ * territory u64} */
 #define BUCKET_SLOT_GATEWAYS 0
 #define BUCKET_MAP_RECORDS 1
 #define BUCKET_MAP_NAMES 2

@@ -1,8 +1,8 @@
 /* modules.h: the native modules of the chain, in order of their numbers.
  *
  * native_tables_init(native_modules_all, native_modules_count) makes them callable. Records and
- * readers for roles are in X_layout.h; function and event signatures are macros there, so that a role
- * encodes a call with abi_parse(arena, SEGMENT_COMMIT, …) and abi_encode_call().
+ * readers for roles are in X_layout.h; function and event signatures are macros there, so that a
+ * role encodes a call with abi_parse(arena, SEGMENT_COMMIT, …) and abi_encode_call().
  */
 #ifndef LEDGER_MODULES_MODULES_H
 #define LEDGER_MODULES_MODULES_H

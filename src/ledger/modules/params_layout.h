@@ -1,9 +1,10 @@
 /* params_layout.h: the tunables of the network.
  *
  * One table: identifier, name on chain, default, value on devnets, lowest and highest permitted
- * value, largest change in percent per day (0: free), meaning. All are u64. The numbers of the rows
- * are storage slots: rows are only ever appended. A parameter that was never set has its default, so
- * a genesis needs to name only what differs ("profile": "devnet" takes the whole devnet column).
+ * value, largest change in percent of the old value in one day (0: free), meaning. All are u64. The
+ * numbers of the rows are storage slots: rows are only ever appended. A parameter that was never
+ * set has its default, so a genesis needs to name only what differs ("profile": "devnet" takes the
+ * whole devnet column).
  */
 #ifndef LEDGER_MODULES_PARAMS_LAYOUT_H
 #define LEDGER_MODULES_PARAMS_LAYOUT_H

@@ -16,8 +16,9 @@
  * Frozen weights. Tickets of epoch e are drawn from the table as it was at the end of epoch e - 2,
  * before the block that made seed e. So every node of the sum tree keeps the last four versions: an
  * epoch u32, then four values of 7 bytes: as of that epoch, and as of the ends of the three before.
- * The tree is a Fenwick tree over provider numbers, plus a leaf, total and eligible count in the same
- * form. Leaves follow `service` lazily: when they are off by more than an eighth, and at heartbeats.
+ * The tree is a Fenwick tree over provider numbers, plus a leaf, total and eligible count in the
+ * same form. Leaves follow `service` lazily: when they are off by more than an eighth, and at
+ * heartbeats.
  */
 #ifndef LEDGER_MODULES_PROVIDER_LAYOUT_H
 #define LEDGER_MODULES_PROVIDER_LAYOUT_H
@@ -27,27 +28,29 @@
 
 #define PROVIDER_ENDPOINT_BYTES_MAX 256
 #define PROVIDER_WEIGHT_UNIT KIB(64)
+#define PROVIDER_CAPACITY_MAX ((u64)1 << 56) /* 64 PiB */
+#define PROVIDER_LOST_ITEMS_MAX 256          /* of one declareLost() */
 
 enum provider_state { PROVIDER_NONE, PROVIDER_ACTIVE, PROVIDER_DRAINING, PROVIDER_EXITED };
 
 struct provider_record {
-    struct address account;   /* sends its transactions */
-    struct address signer;    /* whose signature a receipt carries */
-    u32 operator_;            /* operator number, from 1, in order of first appearance */
-    u32 prefix;               /* address prefix number, likewise */
-    u16 region;               /* ISO 3166-1 numeric, 0 unknown */
+    struct address account; /* sends its transactions */
+    struct address signer;  /* whose signature a receipt carries */
+    u32 operator_;          /* operator number, from 1, in order of first appearance */
+    u32 prefix;             /* address prefix number, likewise */
+    u16 region;             /* ISO 3166-1 numeric, 0 unknown */
     enum provider_state state;
-    bool out_of_tree;         /* reported late: weight taken out until the next heartbeat */
-    u64 announced;            /* bytes */
-    u64 service;              /* bytes */
-    u64 heartbeat;            /* chain time of the last sign of life */
-    u64 lost_at;              /* chain time of the last declareLostAll; 0: never */
-    u32 lost_before;          /* list positions below this are lost */
-    u32 list_count;           /* entries ever appended */
-    u32 live;                 /* fragments held now */
-    u64 capacity;             /* declared size of the disk, bytes */
-    u64 joined;               /* chain time */
-    u64 state_since;          /* chain time of the last change of state */
+    bool out_of_tree; /* reported late: weight taken out until the next heartbeat */
+    u64 announced;    /* bytes */
+    u64 service;      /* bytes */
+    u64 heartbeat;    /* chain time of the last sign of life */
+    u64 lost_at;      /* chain time of the last declareLostAll; 0: never */
+    u32 lost_before;  /* list positions below this are lost */
+    u32 list_count;   /* entries ever appended */
+    u32 live;         /* fragments held now */
+    u64 capacity;     /* declared size of the disk, bytes */
+    u64 joined;       /* chain time */
+    u64 state_since;  /* chain time of the last change of state */
 };
 
 err provider_load(const struct slot_source *source, u32 provider,
@@ -57,7 +60,8 @@ err provider_of(const struct slot_source *source, const struct address *account,
 err provider_count(const struct slot_source *source, u32 *ret_count);
 /* provider_endpoint: URL without final zero; out has PROVIDER_ENDPOINT_BYTES_MAX bytes. */
 err provider_endpoint(const struct slot_source *source, u32 provider, u8 *out, size_t *ret_len);
-/* provider_prefix_key: the /24 or /48 behind a prefix number: 4 ‖ 0… ‖ 3 bytes or 6 ‖ 0 ‖ 6 bytes. */
+/* provider_prefix_key: the /24 or /48 behind a prefix number: 4 ‖ 0… ‖ 3 bytes or 6 ‖ 0 ‖ 6 bytes.
+ */
 err provider_prefix_key(const struct slot_source *source, u32 prefix, u64 *ret_key);
 /* provider_operator: account of an operator number. */
 err provider_operator(const struct slot_source *source, u32 operator_, struct address *ret_account);
@@ -75,12 +79,17 @@ static inline bool provider_eligible(const struct provider_record *r, u64 late_a
            !provider_is_late(r, late_after, chain_now);
 }
 
+/* provider_current_weight: what the tree's leaf should be now. Where the small-network rule holds
+ * (placement_small(eligible of the frozen table, n)) candidates for placement_choose() are all
+ * eligible providers with this weight; else those of provider_weight(). */
+u64 provider_current_weight(const struct provider_record *record);
+
 /* One promise. */
 struct provider_fragment {
-    u64 serial;               /* of the segment, see segment_at() */
-    u8 index;                 /* fragment of it */
+    u64 serial; /* of the segment, see segment_at() */
+    u8 index;   /* fragment of it */
     u32 added_epoch;
-    u32 removed_epoch;        /* 0: not removed one by one */
+    u32 removed_epoch; /* 0: not removed one by one */
 };
 /* provider_fragment_load: found if position < list_count. Owed are entries with removed_epoch 0 and
  * position >= lost_before; removed ones for release_keep_epochs more. */
@@ -93,8 +102,8 @@ err provider_weight(const struct slot_source *source, u32 provider, u64 table_ep
                     u64 *ret_weight, bool *ret_found);
 err provider_table(const struct slot_source *source, u64 table_epoch, u64 *ret_total,
                    u64 *ret_eligible, bool *ret_found);
-/* provider_sum_before: sum of the weights of all providers with a lower number: with the weight, the
- * interval in which a draw's point must lie. */
+/* provider_sum_before: sum of the weights of all providers with a lower number: with the weight,
+ * the interval in which a draw's point must lie. */
 err provider_sum_before(const struct slot_source *source, u32 provider, u64 table_epoch,
                         u64 *ret_sum, bool *ret_found);
 
@@ -106,12 +115,11 @@ u64 provider_prefix_of(int family, const u8 *address);
 
 /* Slot 0: {count u32, operators u32, prefixes u32}. Maps:
  * 1 provider u32 → {account, operator u32, prefix u32, region u16, state u8, flags u8},
- *   {signer, lost_before u32, list_count u32, live u32}, {announced, service, heartbeat, lost_at u64},
- *   {capacity, joined, state_since u64}
- * 2 provider → endpoint blob; 3 account → provider u32
- * 4 operator account → number u32; 5 number → account; 6 prefix key u64 → number; 7 number → key
- * 8 provider u32 ‖ position / 2 u32 → two of {serial 6 bytes, index u8, 0, added u32, removed u32}
- * 9 tree u16 ‖ node u32 → versions (Fenwick; tree 0 is the whole world); 10 tree ‖ provider → leaf
+ *   {signer, lost_before u32, list_count u32, live u32}, {announced, service, heartbeat, lost_at
+ * u64}, {capacity, joined, state_since u64} 2 provider → endpoint blob; 3 account → provider u32 4
+ * operator account → number u32; 5 number → account; 6 prefix key u64 → number; 7 number → key 8
+ * provider u32 ‖ position / 2 u32 → two of {serial 6 bytes, index u8, 0, added u32, removed u32} 9
+ * tree u16 ‖ node u32 → versions (Fenwick; tree 0 is the whole world); 10 tree ‖ provider → leaf
  * versions; 11 tree → total versions, eligible versions */
 #define PROVIDER_SLOT_COUNTS 0
 #define PROVIDER_MAP_RECORDS 1
@@ -158,8 +166,7 @@ u64 provider_prefix_of(int family, const u8 *address);
 #define PROVIDER_EV_UPDATED "Updated(uint32 indexed provider)"
 #define PROVIDER_EV_ANNOUNCED "Announced(uint32 indexed provider, uint64 announced)"
 #define PROVIDER_EV_LOST_ALL "AllLost(uint32 indexed provider, uint32 lostBefore, uint64 size)"
-#define PROVIDER_EV_LOST                                                                           \
-    "FragmentLost(uint32 indexed provider, uint64 indexed serial, uint8 index)"
+#define PROVIDER_EV_LOST "FragmentLost(uint32 indexed provider, uint64 indexed serial, uint8 index)"
 #define PROVIDER_EV_LATE "Late(uint32 indexed provider, uint64 heartbeat)"
 #define PROVIDER_EV_STATE "StateChanged(uint32 indexed provider, uint8 state)"
 

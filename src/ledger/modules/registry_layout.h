@@ -21,8 +21,8 @@ err registry_count(const struct slot_source *source, u32 *ret_count);
 err registry_load(const struct slot_source *source, u32 i, struct registry_record *ret_record,
                   bool *ret_found);
 
-/* Slot 0: count u32 (bytes 28..31). Map 1: i u32 → name (padded with zeros), {account, version u32},
- * interface hash. */
+/* Slot 0: count u32 (bytes 28..31). Map 1: i u32 → name (padded with zeros), {account, version
+ * u32}, interface hash. */
 #define REGISTRY_SLOT_COUNT 0
 #define REGISTRY_MAP_RECORDS 1
 

@@ -1,22 +1,22 @@
 /* segment_layout.h: segments, their holders, tickets, releases, watchers.
  *
- * A segment is keyed by (territory, gateway, number) and also has a serial number from 1 in order of
- * registration (the global list watchers scan). Its record holds class, length, id (which commits to
- * the n fragment roots; any holder can give the roots, segment_id() checks them) and per fragment
- * (provider, position in that provider's list).
+ * A segment is keyed by (territory, gateway, number) and also has a serial number from 1 in order
+ * of registration (the global list watchers scan). Its record holds class, length, id (which
+ * commits to the n fragment roots; any holder can give the roots, segment_id() checks them) and per
+ * fragment (provider, position in that provider's list).
  *
- * A holder entry with provider 0 was never filled (value 0) or was cleared (value = seconds from the
- * commit to the loss, at least 1).
+ * A holder entry with provider 0 was never filled (value 0) or was cleared (value = seconds from
+ * the commit to the loss, at least 1).
  *
- * Tickets. Numbers of a (territory, gateway) pair are used once each, in any order inside a window of
- * 256; when the window moves on, unused ones count as skipped (at most ticket_skip_percent of all
- * passed, plus 16). An entry's `epoch` says where its draws come from: e > 0: seed of epoch e, valid
- * while e or e + 1 is open, for pairs that exist since before epoch e; 0: the beacon output of the
- * second block after the pair's registration, valid in the epoch of the registration and the next.
- * A pair exists since the later of its authorisation and its territory's lease.
+ * Tickets. Numbers of a (territory, gateway) pair are used once each, in any order inside a window
+ * of 256; when the window moves on, unused ones count as skipped (at most ticket_skip_percent of
+ * all passed, plus 16). An entry's `epoch` says where its draws come from: e > 0: seed of epoch e,
+ * valid while e or e + 1 is open, for pairs that exist since before epoch e; 0: the beacon output
+ * of the second block after the pair's registration, valid in the epoch of the registration and the
+ * next. A pair exists since the later of its authorisation and its territory's lease.
  *
- * Receipts are good once: deadline >= block time and <= block time + RECEIPT_TTL_SECONDS + 60; issue
- * time (deadline - RECEIPT_TTL_SECONDS) not before the provider's last declareLostAll nor, in
+ * Receipts are good once: deadline >= block time and <= block time + RECEIPT_TTL_SECONDS + 60;
+ * issue time (deadline - RECEIPT_TTL_SECONDS) not before the provider's last declareLostAll nor, in
  * complete and repair, before the segment's last change of holders (`changed`).
  *
  * Repair. A segment's job begins with its newest loss; two watchers drawn from the seed of the open
@@ -39,8 +39,8 @@ enum segment_flags {
 };
 
 struct segment_holder {
-    u32 provider;          /* 0: none */
-    u32 position;          /* in the provider's list; provider 0: seconds from commit to loss, or 0 */
+    u32 provider; /* 0: none */
+    u32 position; /* in the provider's list; provider 0: seconds from commit to loss, or 0 */
 };
 
 struct segment_record {
@@ -49,9 +49,9 @@ struct segment_record {
     u8 flags;
     u32 length;
     u64 serial;
-    u32 epoch;             /* in which it was registered */
-    u64 committed;         /* chain time */
-    u64 changed;           /* chain time of the last loss or repair; 0: none */
+    u32 epoch;     /* in which it was registered */
+    u64 committed; /* chain time */
+    u64 changed;   /* chain time of the last loss or repair; 0: none */
     struct hash id;
     struct segment_holder holders[FRAGMENTS_MAX];
 };
@@ -76,15 +76,15 @@ static inline u8 segment_holder_count(const struct segment_record *r)
 
 enum holder_status {
     HOLDER_PRESENT,
-    HOLDER_AWAITED,        /* never filled, `complete` not yet due */
-    HOLDER_MISSING,        /* never filled and overdue */
-    HOLDER_LOST,           /* cleared, declared lost, late or gone */
-    HOLDER_DRAINING,       /* still there, to be handed over */
+    HOLDER_AWAITED,  /* never filled, `complete` not yet due */
+    HOLDER_MISSING,  /* never filled and overdue */
+    HOLDER_LOST,     /* cleared, declared lost, late or gone */
+    HOLDER_DRAINING, /* still there, to be handed over */
 };
 
 /* What segment_holder_status needs besides the record; load once per scan. */
 struct holder_clock {
-    u64 now;               /* chain time */
+    u64 now; /* chain time */
     u64 late_after;
     u64 complete_due;
     u64 repair_assign;
@@ -102,10 +102,10 @@ err segment_statuses(const struct slot_source *source, const struct holder_clock
 
 /* Ticket counters of a pair. */
 struct ticket_record {
-    u64 base;              /* lowest number of the window */
+    u64 base; /* lowest number of the window */
     u64 used;
     u64 skipped;
-    u8 window[32];         /* bit i (from the left): number base + i is used */
+    u8 window[32]; /* bit i (from the left): number base + i is used */
 };
 err ticket_load(const struct slot_source *source, u64 territory, u32 gateway,
                 struct ticket_record *ret_record);
@@ -118,10 +118,10 @@ MUST_USE bool ticket_use(struct ticket_record *record, u64 number, u64 skip_perc
 /* Where draws come from. */
 struct ticket_seed {
     struct hash seed;
-    u64 epoch;             /* as in segment_entry */
-    u64 table_epoch;       /* for provider_weight() and friends */
-    u64 total;             /* of the frozen weights; 0: only the small-network rule can apply */
-    u64 eligible;          /* of the frozen table; placement_small(eligible, n) decides */
+    u64 epoch;       /* as in segment_entry */
+    u64 table_epoch; /* for provider_weight() and friends */
+    u64 total;       /* of the frozen weights; 0: only the small-network rule can apply */
+    u64 eligible;    /* of the frozen table; placement_small(eligible, n) decides */
 };
 /* segment_ticket_seed: valid false: that epoch gives this pair no ticket now. */
 err segment_ticket_seed(const struct slot_source *source, u64 territory, u32 gateway, u64 epoch,
@@ -130,8 +130,8 @@ err segment_ticket_seed(const struct slot_source *source, u64 territory, u32 gat
  * or 0's for a new pair. valid false: wait for the next block. */
 err segment_ticket_seed_now(const struct slot_source *source, u64 territory, u32 gateway,
                             u64 block_time, struct ticket_seed *ret_seed, bool *ret_valid);
-/* segment_repair_seed: the same for complete and repair, where the pair is of no account: epoch e or
- * e - 1 of the open epoch. */
+/* segment_repair_seed: the same for complete and repair, where the pair is of no account: epoch e
+ * or e - 1 of the open epoch. */
 err segment_repair_seed(const struct slot_source *source, u64 epoch, struct ticket_seed *ret_seed,
                         bool *ret_valid);
 
@@ -152,10 +152,9 @@ err segment_repair_allowed(const struct slot_source *source, const struct segmen
 
 /* Slot 0: {segment count u64, own watchers u32}. Maps:
  * 1 territory u64 ‖ gateway u32 ‖ number u64 → {class u8, flags u8, length u32, serial 6 bytes,
- *   epoch u32, committed u64, changed u64}, id, then holders, four {provider u32, position u32} a word
- * 2 serial u64 → key 20 bytes; 3 key → release time u64
- * 4 territory ‖ gateway → {base, used, skipped u64}, window; 5 watcher u32 → account;
- * 6 account → watcher + 1 u32 */
+ *   epoch u32, committed u64, changed u64}, id, then holders, four {provider u32, position u32} a
+ * word 2 serial u64 → key 20 bytes; 3 key → release time u64 4 territory ‖ gateway → {base, used,
+ * skipped u64}, window; 5 watcher u32 → account; 6 account → watcher + 1 u32 */
 #define SEGMENT_SLOT_COUNTS 0
 #define SEGMENT_MAP_RECORDS 1
 #define SEGMENT_MAP_LIST 2
@@ -201,9 +200,9 @@ enum segment_reason {
 const char *segment_reason_text(u8 reason);
 
 /* `segments` is a row of segment_entry_write() records. commit: the caller is the gateway; every
- * entry is a new segment. complete: the receipts are those of late holders. repair: the receipts are
- * those of new holders, oldHolders the providers they replace (0: cleared or never filled), one per
- * receipt over all entries. */
+ * entry is a new segment. complete: the receipts are those of late holders. repair: the receipts
+ * are those of new holders, oldHolders the providers they replace (0: cleared or never filled), one
+ * per receipt over all entries. */
 #define SEGMENT_COMMIT                                                                             \
     "commit(uint64 territory, bytes segments, (bytes32 bucket, bytes32 oldHead, bytes32 newHead, " \
     "bytes20 locator)[] heads)"
@@ -233,8 +232,7 @@ const char *segment_reason_text(u8 reason);
 #define SEGMENT_EV_RECEIPT_SKIPPED                                                                 \
     "ReceiptSkipped(uint64 indexed territory, uint32 indexed gateway, uint64 indexed number, "     \
     "uint8 index, uint32 provider, uint8 reason)"
-#define SEGMENT_EV_HEAD_MOVED                                                                      \
-    "HeadMoved(bytes32 indexed bucket, bytes32 oldHead, bytes32 newHead)"
+#define SEGMENT_EV_HEAD_MOVED "HeadMoved(bytes32 indexed bucket, bytes32 oldHead, bytes32 newHead)"
 #define SEGMENT_EV_HEAD_REFUSED                                                                    \
     "HeadRefused(bytes32 indexed bucket, bytes32 newHead, bytes32 currentHead, uint8 reason)"
 #define SEGMENT_EV_HOLDER                                                                          \

@@ -1,10 +1,10 @@
 /* territory_layout.h: leases of space.
  *
- * A territory is `size` bytes of ciphertext for a time, in a redundancy class: segments of that class
- * or of any class that is not dearer (n / k) may be put into it and count with their length. Numbers
- * start at 1. Every owner's first territory is the default one. The lease is over at `expires` (chain
- * time): nothing new then; lease_grace_s later anyone may mark it and release what is in it. The
- * payment stays with the module until bonds and rewards exist.
+ * A territory is `size` bytes of ciphertext for a time, in a redundancy class: segments of that
+ * class or of any class that is not dearer (n / k) may be put into it and count with their length.
+ * Numbers start at 1. Every owner's first territory is the default one. The lease is over at
+ * `expires` (chain time): nothing new then; lease_grace_s later anyone may mark it and release what
+ * is in it. The payment stays with the module until bonds and rewards exist.
  */
 #ifndef LEDGER_MODULES_TERRITORY_LAYOUT_H
 #define LEDGER_MODULES_TERRITORY_LAYOUT_H
@@ -20,14 +20,14 @@ enum territory_state { TERRITORY_NONE, TERRITORY_ACTIVE, TERRITORY_FROZEN, TERRI
 struct territory_record {
     struct address owner;
     enum redundancy class_number;
-    enum territory_state state;  /* as stored; see territory_usable() */
-    u64 size;                    /* bytes leased */
-    u64 used;                    /* bytes of registered segments */
-    u64 expires;                 /* chain time */
+    enum territory_state state; /* as stored; see territory_usable() */
+    u64 size;                   /* bytes leased */
+    u64 used;                   /* bytes of registered segments */
+    u64 expires;                /* chain time */
     u64 created_height;
     u32 created_epoch;
-    u64 created;                 /* chain time */
-    struct u256 paid;            /* wei held for it */
+    u64 created;      /* chain time */
+    struct u256 paid; /* wei held for it */
 };
 
 err territory_load(const struct slot_source *source, u64 territory,
@@ -53,8 +53,8 @@ err territory_owner_load(const struct slot_source *source, const struct address 
 /* territory_owned: entry i < count. */
 err territory_owned(const struct slot_source *source, const struct address *owner, u32 i,
                     u64 *ret_territory);
-/* territory_price: wei for `size` bytes of ciphertext in a class for `duration` seconds, rounded up;
- * false: overflow. price_gwei is params.price_per_tib_era, era_s params.era_seconds. */
+/* territory_price: wei for `size` bytes of ciphertext in a class for `duration` seconds, rounded
+ * up; false: overflow. price_gwei is params.price_per_tib_era, era_s params.era_seconds. */
 MUST_USE bool territory_price(struct u256 *ret_wei, u64 size, enum redundancy class_number,
                               u64 duration, u64 price_gwei, u64 era_s);
 
@@ -85,8 +85,7 @@ MUST_USE bool territory_price(struct u256 *ret_wei, u64 size, enum redundancy cl
     "get(uint64 territory) returns (address owner, uint8 redundancy, uint8 state, uint64 size, "   \
     "uint64 used, uint64 expires, uint256 paid, bytes policy)"
 #define TERRITORY_COUNT "count() returns (uint64 number)"
-#define TERRITORY_OWNED                                                                            \
-    "owned(address owner) returns (uint32 number, uint64 defaultTerritory)"
+#define TERRITORY_OWNED "owned(address owner) returns (uint32 number, uint64 defaultTerritory)"
 #define TERRITORY_OWNED_AT "ownedAt(address owner, uint32 position) returns (uint64 territory)"
 #define TERRITORY_EV_LEASED                                                                        \
     "Leased(uint64 indexed territory, address indexed owner, uint64 size, uint8 redundancy, "      \
