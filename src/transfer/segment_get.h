@@ -18,7 +18,6 @@ struct segment_source_options {
     struct directory *directory;
     struct http_client *http;
     const struct store_identity *who;
-    const char *spool_dir;    /* own unfinished segments are read from here first; may be NULL */
     u64 hedge_ms;             /* 0: 1500, or the holder's p95 if known */
 };
 
@@ -44,11 +43,14 @@ void segment_get_close(struct segment_get *get);
 /* segment_rebuild: streams the wanted fragments of a segment, rebuilt from k others, each to a
  * fresh holder drawn by the segment's own repair ticket; returns receipts for a repair transaction. */
 struct rebuild_result {
+    struct segment_seal seal;
+    u64 epoch; /* of the draw, for the entry of the transaction */
     u8 count;
     struct holder_receipt receipts[FRAGMENTS_MAX];
     u64 bytes_read;
     u64 bytes_written;
 };
+/* segment_rebuild: ERR_REFUSED: nobody can be drawn. At least one receipt, maybe not all wanted. */
 err segment_rebuild(struct segment_source *source, const struct segment_key *key, const u8 *wanted,
                     u8 wanted_count, u64 deadline_ms, struct rebuild_result *ret_result);
 

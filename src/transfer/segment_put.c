@@ -12,7 +12,8 @@
 #define SEAL_GRACE_MS 1500
 #define PASSED_CHECK_MS 500
 #define MEMORY_ALIGN 64
-#define UPLOAD_LIFETIME_MS 600000
+#define CONNECT_TIMEOUT_MS 5000
+#define RECEIPT_TIMEOUT_MS 60000
 
 enum holder_state {
     HOLDER_STREAMING, /* takes rows */
@@ -30,6 +31,7 @@ struct holder {
     u32 rows_sent;
     u64 progress_ms; /* of the last row it took */
     struct holder_receipt receipt;
+    bool handed_out; /* the receipt is in an entry */
 };
 
 struct segment_put {
@@ -47,7 +49,7 @@ struct segment_put {
     struct holder holders[FRAGMENTS_MAX];
     u8 holder_count;
     struct event changed; /* ready_rows, sealing, aborted, a holder's rows_sent or state */
-    struct group fibers;
+    size_t references;    /* the user's, and one per running holder */
     u64 passed_checked_ms;
     bool passed;
 };
@@ -62,6 +64,19 @@ static u8 count_holders(const struct segment_put *put, enum holder_state state)
         count = (u8)(count + (put->holders[i].state == state));
     }
     return count;
+}
+
+/* A holder may hang on a stalled provider for a while after the put's user has gone. */
+static void drop_reference(struct segment_put *put)
+{
+    if (--put->references != 0) {
+        return;
+    }
+    spool_close(&put->spool);
+    for (size_t i = 0; i < ROWS_IN_FLIGHT; i++) {
+        mem_free(put->memory[i]);
+    }
+    mem_free(put);
 }
 
 /* ---- one holder ---- */
@@ -81,7 +96,9 @@ static err send_rows(struct holder *holder, struct store_upload *upload)
             return ok(); /* sealing, and all rows are out */
         }
         const struct segment_row *row = &put->rows[holder->rows_sent % ROWS_IN_FLIGHT];
-        TRY(store_put_write(upload, bytes_make(row->units[holder->index], row->unit_bytes)));
+        u64 now_ms = loop_now_ms(loop_of(put));
+        TRY(store_put_write(upload, bytes_make(row->units[holder->index], row->unit_bytes),
+                            now_ms + 2 * put->options.stall_timeout_ms));
         holder->rows_sent++;
         holder->progress_ms = loop_now_ms(loop_of(put));
         event_wake_all(&put->changed);
@@ -93,14 +110,14 @@ static err run_upload(struct holder *holder)
     struct segment_put *put = holder->put;
     struct store_upload *upload;
     TRY(store_put_open(put->options.http, put->options.who, &holder->provider, &put->draw.key,
-                       holder->index, loop_now_ms(loop_of(put)) + UPLOAD_LIFETIME_MS, &upload));
+                       holder->index, loop_now_ms(loop_of(put)) + CONNECT_TIMEOUT_MS, &upload));
     err e = send_rows(holder, upload);
     if (!is_ok(e)) {
         store_put_abort(upload);
         return e;
     }
     u64 begin_ms = loop_now_ms(loop_of(put));
-    TRY(store_put_finish(upload, &put->seal, &holder->receipt));
+    TRY(store_put_finish(upload, &put->seal, begin_ms + RECEIPT_TIMEOUT_MS, &holder->receipt));
     directory_praise(put->options.directory, holder->provider.index,
                      loop_now_ms(loop_of(put)) - begin_ms);
     return ok();
@@ -129,6 +146,7 @@ static void holder_run(void *arg)
         holder->state = HOLDER_FAILED;
     }
     event_wake_all(&put->changed);
+    drop_reference(put);
 }
 
 /* ---- opening ---- */
@@ -144,7 +162,8 @@ static err start_holders(struct segment_put *put, const struct placement_holder 
             .progress_ms = loop_now_ms(loop_of(put)),
         };
         TRY(directory_get(put->options.directory, drawn[i].provider, &holder->provider));
-        TRY(group_start(loop_of(put), &put->fibers, "holder", holder_run, holder));
+        TRY(group_start(loop_of(put), put->options.fibers, "holder", holder_run, holder));
+        put->references++;
         put->holder_count++;
     }
     return ok();
@@ -175,7 +194,7 @@ err segment_put_open(const struct segment_put_options *options, u64 deadline_ms,
         put->options.stall_timeout_ms = STALL_TIMEOUT_MS;
     }
     event_init(&put->changed);
-    group_init(&put->fibers);
+    put->references = 1;
     segment_encoder_init(&put->encoder, options->class_number);
     err e = spool_create(&put->spool, options->spool_dir, &options->key);
     if (is_ok(e)) {
@@ -330,7 +349,8 @@ bool segment_put_passed(const struct segment_put *put)
 
 /* ---- sealing ---- */
 
-static void make_entry(const struct segment_put *put, struct segment_entry *ret_entry)
+/* Receipts that no earlier entry had. */
+static void make_entry(struct segment_put *put, struct segment_entry *ret_entry)
 {
     *ret_entry = (struct segment_entry){
         .number = put->draw.key.number,
@@ -340,8 +360,10 @@ static void make_entry(const struct segment_put *put, struct segment_entry *ret_
     };
     memcpy(ret_entry->roots, put->seal.roots, sizeof ret_entry->roots);
     for (u8 i = 0; i < put->holder_count; i++) {
-        if (put->holders[i].state == HOLDER_DONE) {
-            ret_entry->receipts[ret_entry->receipt_count++] = put->holders[i].receipt;
+        struct holder *holder = &put->holders[i];
+        if (holder->state == HOLDER_DONE && !holder->handed_out) {
+            holder->handed_out = true;
+            ret_entry->receipts[ret_entry->receipt_count++] = holder->receipt;
         }
     }
 }
@@ -405,6 +427,18 @@ err segment_put_seal(struct segment_put *put, u64 deadline_ms, struct segment_en
     return ok();
 }
 
+err segment_put_late(struct segment_put *put, u64 deadline_ms, struct segment_entry *ret_late)
+{
+    while (count_holders(put, HOLDER_STREAMING) != 0 && loop_now_ms(loop_of(put)) < deadline_ms) {
+        err e = event_wait(loop_of(put), &put->changed, deadline_ms);
+        if (is_err(e, ERR_CANCELLED)) {
+            return e;
+        }
+    }
+    make_entry(put, ret_late);
+    return ok();
+}
+
 void segment_put_free(struct segment_put *put)
 {
     if (put == NULL) {
@@ -417,12 +451,7 @@ void segment_put_free(struct segment_put *put)
         }
     }
     event_wake_all(&put->changed);
-    group_wait(loop_of(put), &put->fibers);
-    spool_close(&put->spool);
-    for (size_t i = 0; i < ROWS_IN_FLIGHT; i++) {
-        mem_free(put->memory[i]);
-    }
-    mem_free(put);
+    drop_reference(put);
 }
 
 /* ---- from the spool: replacing holders ---- */
@@ -469,7 +498,8 @@ static err send_from_spool(struct resend *r, struct spool *spool, struct segment
                                     (u32)min_u64(row_bytes, r->seal->length - at), ok()};
         worker_run(r->options->loop, read_spool_row, &job);
         TRY(job.result);
-        TRY(store_put_write(upload, bytes_make(row.units[r->index], row.unit_bytes)));
+        TRY(store_put_write(upload, bytes_make(row.units[r->index], row.unit_bytes),
+                            r->deadline_ms));
     }
     return ok();
 }
@@ -490,7 +520,7 @@ static err resend_one(struct resend *r)
         mem_free(memory);
         mem_free(encoder);
         if (is_ok(e)) {
-            e = store_put_finish(upload, r->seal, &r->receipt);
+            e = store_put_finish(upload, r->seal, r->deadline_ms, &r->receipt);
         } else {
             store_put_abort(upload);
         }

@@ -23,6 +23,7 @@ struct segment_put_options {
     struct segment_key key;       /* a fresh number of the (territory, gateway) pair */
     enum redundancy class_number;
     u64 stall_timeout_ms;         /* 0: 10 s without progress of one holder */
+    struct group *fibers;         /* of all uploads: wait for it before closing what is named here */
 };
 
 /* segment_put_open: reads epoch seed and candidates, draws, connects in the background.
@@ -38,9 +39,12 @@ err segment_put_write(struct segment_put *put, bytes in, u64 deadline_ms);
  * commit. After a short grace (holders that are nearly done) it returns without the rest. */
 err segment_put_seal(struct segment_put *put, u64 deadline_ms, struct segment_entry *ret_entry,
                      struct segment_seal *ret_seal);
+/* segment_put_late: after seal: waits until the holders that were left behind have ended, too, or the
+ * deadline; *ret_late has the receipts that came since (maybe none). */
+err segment_put_late(struct segment_put *put, u64 deadline_ms, struct segment_entry *ret_late);
 /* segment_put_passed: the ticket's epoch has passed: seal soon, or the ledger will not take it. */
 bool segment_put_passed(const struct segment_put *put);
-/* segment_put_free: stops what still runs. The spool file stays (spool.h): its user removes it once
+/* segment_put_free: stops what still runs, without waiting for it. The spool file stays (spool.h): its user removes it once
  * all n holders are final. */
 void segment_put_free(struct segment_put *put);
 

@@ -140,8 +140,9 @@ err store_put_open(struct http_client *http, const struct store_identity *who,
     return ok();
 }
 
-err store_put_write(struct store_upload *upload, bytes in)
+err store_put_write(struct store_upload *upload, bytes in, u64 deadline_ms)
 {
+    http_call_set_deadline(upload->call, deadline_ms);
     return http_call_write(upload->call, in);
 }
 
@@ -170,13 +171,14 @@ static err seal_text(struct arena *arena, const struct segment_seal *seal, bytes
     return is_ok(e) && text == NULL ? fail(ERR_LIMIT) : e;
 }
 
-err store_put_finish(struct store_upload *upload, const struct segment_seal *seal,
+err store_put_finish(struct store_upload *upload, const struct segment_seal *seal, u64 deadline_ms,
                      struct holder_receipt *ret_receipt)
 {
     struct arena arena;
     bytes text;
     bytes body;
     arena_init(&arena, 2 * ANSWER_BYTES_MAX);
+    http_call_set_deadline(upload->call, deadline_ms);
     err e = seal_text(&arena, seal, &text);
     if (is_ok(e)) {
         const struct http_header trailer = {bytes_str("Cairn-Seal"), text};

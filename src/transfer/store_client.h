@@ -17,10 +17,10 @@ struct store_upload; /* one fragment on its way to one holder */
 err store_put_open(struct http_client *http, const struct store_identity *who,
                    const struct provider_view *holder, const struct segment_key *key, u8 index,
                    u64 deadline_ms, struct store_upload **ret_upload);
-err store_put_write(struct store_upload *upload, bytes in);
+err store_put_write(struct store_upload *upload, bytes in, u64 deadline_ms);
 /* store_put_finish: seals; the receipt's signature is checked against the holder's signer.
  * ERR_REFUSED (capacity, rights), ERR_INTEGRITY (bad receipt), ERR_NETWORK… Frees upload. */
-err store_put_finish(struct store_upload *upload, const struct segment_seal *seal,
+err store_put_finish(struct store_upload *upload, const struct segment_seal *seal, u64 deadline_ms,
                      struct holder_receipt *ret_receipt);
 void store_put_abort(struct store_upload *upload);
 /* store_renew: a fresh receipt for bytes the holder has. */

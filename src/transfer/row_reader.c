@@ -1,0 +1,400 @@
+#include "transfer/row_reader.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "data/erasure.h"
+
+#define LANE_AHEAD 2
+#define HEDGE_MS_DEFAULT 1500
+#define HEDGE_MS_MIN 200
+#define LANE_TIMEOUT_MS 20000
+#define DECODED_MAX FRAGMENTS_MAX
+
+enum lane_state { LANE_IDLE, LANE_RUNNING, LANE_FAILED };
+
+struct lane {
+    struct row_reader *reader;
+    u8 fragment;
+    struct provider_view holder;
+    enum lane_state state;
+    bool slow;      /* hedged against: others are asked as well */
+    u32 next_row;   /* the row whose unit is read next */
+    u32 end_row;
+    u64 waiting_since_ms; /* for next_row */
+    u8 *units[LANE_AHEAD]; /* row r at r % LANE_AHEAD; owned */
+};
+
+struct row_reader {
+    struct row_reader_options options;
+    struct loop *loop;
+    u32 row;     /* next one to hand out */
+    u32 release; /* rows below this may be overwritten */
+    struct lane lanes[FRAGMENTS_MAX];
+    struct event changed;
+    size_t references; /* the user's, and one per running lane */
+    bool stopping;
+    u64 bytes;
+    u8 *decoded[DECODED_MAX]; /* owned; filled per row */
+    struct erasure_decoder *decoder;
+    bool refreshed;
+};
+
+static bool has_row(const struct lane *lane, u32 row)
+{
+    return lane->state != LANE_IDLE && lane->next_row > row && row + LANE_AHEAD >= lane->next_row &&
+           lane->units[row % LANE_AHEAD] != NULL;
+}
+
+/* A lane may hang on a stalled holder for a while after the reader's user has gone. */
+static void drop_reference(struct row_reader *reader)
+{
+    if (--reader->references != 0) {
+        return;
+    }
+    for (u8 i = 0; i < FRAGMENTS_MAX; i++) {
+        for (u8 j = 0; j < LANE_AHEAD; j++) {
+            mem_free(reader->lanes[i].units[j]);
+        }
+        mem_free(reader->decoded[i]);
+    }
+    mem_free(reader->decoder);
+    mem_free(reader);
+}
+
+/* ---- a lane's fiber ---- */
+
+static err lane_wait_for_room(struct lane *lane)
+{
+    struct row_reader *reader = lane->reader;
+    while (!reader->stopping && lane->next_row >= reader->release + LANE_AHEAD) {
+        TRY(event_wait(reader->loop, &reader->changed, DEADLINE_NONE));
+    }
+    return reader->stopping ? fail(ERR_CANCELLED) : ok();
+}
+
+static err lane_read(struct lane *lane, struct store_download *download)
+{
+    struct row_reader *reader = lane->reader;
+    while (lane->next_row < lane->end_row) {
+        TRY(lane_wait_for_room(lane));
+        u8 **unit = &lane->units[lane->next_row % LANE_AHEAD];
+        if (*unit == NULL) {
+            *unit = mem_alloc(UNIT_BYTES);
+        }
+        size_t len;
+        lane->waiting_since_ms = loop_now_ms(reader->loop);
+        TRY(store_get_next(download, *unit, lane->waiting_since_ms + LANE_TIMEOUT_MS, &len));
+        if (len != segment_unit_bytes(&reader->options.facts.shape, lane->next_row)) {
+            return fail(ERR_INTEGRITY);
+        }
+        u64 took_ms = loop_now_ms(reader->loop) - lane->waiting_since_ms;
+        directory_praise(reader->options.source->options.directory, lane->holder.index, took_ms);
+        reader->bytes += len;
+        lane->next_row++;
+        event_wake_all(&reader->changed);
+    }
+    return ok();
+}
+
+static err lane_open(struct lane *lane, struct store_download **ret_download)
+{
+    const struct row_reader_options *o = &lane->reader->options;
+    const struct segment_source_options *s = &o->source->options;
+    u32 from = lane->next_row * (u32)UNIT_BYTES;
+    u32 end = (u32)min_u64((u64)lane->end_row * UNIT_BYTES, o->facts.shape.fragment_length);
+    return store_get_open(s->http, s->who, &lane->holder, &o->facts.seal.key, lane->fragment,
+                          &o->facts.seal.roots[lane->fragment], o->facts.shape.fragment_length,
+                          from, end - from, loop_now_ms(lane->reader->loop) + LANE_TIMEOUT_MS,
+                          ret_download);
+}
+
+static void lane_run(void *arg)
+{
+    struct lane *lane = arg;
+    struct row_reader *reader = lane->reader;
+    struct store_download *download = NULL;
+    err e = lane_open(lane, &download);
+    if (is_ok(e)) {
+        e = lane_read(lane, download);
+        store_get_close(download);
+    }
+    if (!is_ok(e)) {
+        if (!is_err(e, ERR_CANCELLED)) {
+            enum provider_fault fault = is_err(e, ERR_INTEGRITY) ? PROVIDER_LIED
+                                        : is_err(e, ERR_TIMEOUT) ? PROVIDER_STALLED
+                                                                 : PROVIDER_UNREACHABLE;
+            directory_blame(reader->options.source->options.directory, lane->holder.index, fault,
+                            &reader->options.facts.seal.key);
+        }
+        lane->state = LANE_FAILED;
+    }
+    event_wake_all(&reader->changed);
+    drop_reference(reader);
+}
+
+/* ---- choosing lanes ---- */
+
+struct row_reader *row_reader_new(const struct row_reader_options *options)
+{
+    struct row_reader *reader = MEM_NEW(struct row_reader);
+    reader->options = *options;
+    reader->loop = options->source->options.loop;
+    reader->row = options->first_row;
+    reader->release = options->first_row;
+    reader->references = 1;
+    event_init(&reader->changed);
+    for (u8 i = 0; i < FRAGMENTS_MAX; i++) {
+        reader->lanes[i] = (struct lane){.reader = reader, .fragment = i};
+    }
+    return reader;
+}
+
+static bool lane_start(struct row_reader *reader, u8 fragment, u32 row, u32 end_row)
+{
+    struct lane *lane = &reader->lanes[fragment];
+    u32 provider = reader->options.facts.holders[fragment];
+    if (provider == 0 ||
+        !is_ok(directory_get(reader->options.source->options.directory, provider, &lane->holder))) {
+        lane->state = LANE_FAILED;
+        return false;
+    }
+    lane->state = LANE_RUNNING;
+    lane->next_row = row;
+    lane->end_row = end_row;
+    lane->waiting_since_ms = loop_now_ms(reader->loop);
+    reader->references++;
+    if (!is_ok(group_start(reader->loop, &reader->options.source->lanes, "lane", lane_run, lane))) {
+        reader->references--;
+        lane->state = LANE_FAILED;
+        return false;
+    }
+    return true;
+}
+
+static u64 hedge_ms(const struct lane *lane)
+{
+    u64 fixed = lane->reader->options.source->options.hedge_ms;
+    u64 p95 = lane->holder.latency_p95_ms;
+    if (fixed != 0) {
+        return fixed;
+    }
+    return p95 == 0 ? HEDGE_MS_DEFAULT : max_u64(HEDGE_MS_MIN, min_u64(4 * p95, HEDGE_MS_DEFAULT));
+}
+
+/* Could this lane still deliver the row in time? Marks the slow ones. */
+static bool lane_hopeful(struct lane *lane, u32 row, u64 now_ms)
+{
+    if (lane->state == LANE_FAILED || (lane->state == LANE_RUNNING && lane->end_row <= row)) {
+        return false;
+    }
+    if (has_row(lane, row)) {
+        return true;
+    }
+    if (lane->state == LANE_RUNNING && now_ms - lane->waiting_since_ms >= hedge_ms(lane)) {
+        lane->slow = true;
+    }
+    return lane->state == LANE_RUNNING && !lane->slow;
+}
+
+/* The idle lane to start next: reachable holders first, then the faster ones. -1: none left. */
+static int best_idle(const struct row_reader *reader)
+{
+    const struct segment_facts *facts = &reader->options.facts;
+    int best = -1;
+    u64 best_cost = UINT64_MAX;
+    for (u8 i = 0; i < redundancy_n(facts->info); i++) {
+        struct provider_view holder;
+        if (reader->lanes[i].state != LANE_IDLE || facts->holders[i] == 0 ||
+            !is_ok(directory_get(reader->options.source->options.directory, facts->holders[i],
+                                 &holder))) {
+            continue;
+        }
+        u64 cost = holder.latency_p95_ms + (holder.reachable ? 0 : 1000000) +
+                   (holder.alive ? 0 : 10000000) + holder.lies * 100000;
+        if (cost < best_cost) {
+            best = i;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+static bool known_bad(const struct row_reader *reader, u8 fragment)
+{
+    struct provider_view holder;
+    u32 provider = reader->options.facts.holders[fragment];
+    return provider == 0 ||
+           !is_ok(directory_get(reader->options.source->options.directory, provider, &holder)) ||
+           !holder.reachable || !holder.alive || holder.lies != 0;
+}
+
+/* Starts what is missing to get the row. False: there is nobody left to ask. */
+static bool start_lanes(struct row_reader *reader, u32 row, u32 need)
+{
+    const struct segment_facts *facts = &reader->options.facts;
+    u64 now_ms = loop_now_ms(reader->loop);
+    u8 n = redundancy_n(facts->info);
+    bool decode = false;
+    for (u8 i = 0; i < n; i++) {
+        if (!(need >> i & 1)) {
+            continue;
+        }
+        struct lane *lane = &reader->lanes[i];
+        if (lane->state == LANE_IDLE && !known_bad(reader, i)) {
+            lane_start(reader, i, row, (u32)max_u64(reader->options.end_rows[i], row + 1));
+        }
+        decode |= !lane_hopeful(lane, row, now_ms);
+    }
+    if (!decode) {
+        return true;
+    }
+    u8 hopeful = 0;
+    u8 trying = 0;
+    for (u8 i = 0; i < n; i++) {
+        struct lane *lane = &reader->lanes[i];
+        hopeful = (u8)(hopeful + (lane->state != LANE_IDLE && lane_hopeful(lane, row, now_ms)));
+        trying = (u8)(trying + (lane->state == LANE_RUNNING && lane->end_row > row));
+    }
+    while (hopeful < facts->info->k) {
+        int next = best_idle(reader);
+        if (next < 0) {
+            return trying >= facts->info->k; /* the slow ones may still come */
+        }
+        if (lane_start(reader, (u8)next, row, reader->options.end_row)) {
+            hopeful++;
+            trying++;
+        }
+    }
+    return true;
+}
+
+/* ---- decoding ---- */
+
+static bool row_complete(const struct row_reader *reader, u32 row, u32 need)
+{
+    u8 have = 0;
+    u32 missing = need;
+    for (u8 i = 0; i < redundancy_n(reader->options.facts.info); i++) {
+        if (has_row(&reader->lanes[i], row)) {
+            have++;
+            missing &= ~(1u << i);
+        }
+    }
+    return missing == 0 || have >= reader->options.facts.info->k;
+}
+
+static void decode_row(struct row_reader *reader, u32 row, const u8 *wanted, u8 wanted_count,
+                       const u8 *ret_units[FRAGMENTS_MAX])
+{
+    const struct segment_facts *facts = &reader->options.facts;
+    u8 known[FRAGMENTS_MAX];
+    const u8 *in[FRAGMENTS_MAX];
+    u8 *out[FRAGMENTS_MAX];
+    u8 count = 0;
+    for (u8 i = 0; count < facts->info->k; i++) {
+        if (has_row(&reader->lanes[i], row)) {
+            known[count] = i;
+            in[count++] = reader->lanes[i].units[row % LANE_AHEAD];
+        }
+    }
+    for (u8 i = 0; i < wanted_count; i++) {
+        if (reader->decoded[i] == NULL) {
+            reader->decoded[i] = mem_alloc(UNIT_BYTES);
+        }
+        out[i] = reader->decoded[i];
+        ret_units[wanted[i]] = out[i];
+    }
+    if (reader->decoder == NULL) {
+        reader->decoder = MEM_NEW(struct erasure_decoder);
+    }
+    if (reader->decoder->wanted_count != wanted_count ||
+        memcmp(reader->decoder->known, known, count) != 0 ||
+        memcmp(reader->decoder->wanted, wanted, wanted_count) != 0) {
+        erasure_decoder_init(reader->decoder, facts->info, known, wanted, wanted_count);
+    }
+    erasure_decode(reader->decoder, in, out, segment_unit_bytes(&facts->shape, row));
+}
+
+static void take_row(struct row_reader *reader, u32 row, u32 need,
+                     const u8 *ret_units[FRAGMENTS_MAX])
+{
+    u8 wanted[FRAGMENTS_MAX];
+    u8 wanted_count = 0;
+    for (u8 i = 0; i < redundancy_n(reader->options.facts.info); i++) {
+        if (!(need >> i & 1)) {
+            continue;
+        }
+        if (has_row(&reader->lanes[i], row)) {
+            ret_units[i] = reader->lanes[i].units[row % LANE_AHEAD];
+        } else {
+            wanted[wanted_count++] = i;
+        }
+    }
+    if (wanted_count != 0) {
+        decode_row(reader, row, wanted, wanted_count, ret_units);
+    }
+}
+
+/* Holders may have changed by a repair since the facts were read: ask the chain once more. */
+static bool refresh_holders(struct row_reader *reader, u64 deadline_ms)
+{
+    struct segment_facts facts;
+    if (reader->refreshed) {
+        return false;
+    }
+    reader->refreshed = true;
+    if (!is_ok(source_facts(reader->options.source, &reader->options.facts.seal.key, true,
+                            deadline_ms, &facts))) {
+        return false;
+    }
+    bool changed = false;
+    for (u8 i = 0; i < redundancy_n(facts.info); i++) {
+        struct lane *lane = &reader->lanes[i];
+        if (facts.holders[i] != reader->options.facts.holders[i] && lane->state == LANE_FAILED) {
+            lane->state = LANE_IDLE;
+            lane->slow = false;
+            changed = true;
+        }
+    }
+    reader->options.facts = facts;
+    return changed;
+}
+
+err row_reader_next(struct row_reader *reader, u32 need, u64 deadline_ms,
+                    const u8 *ret_units[FRAGMENTS_MAX])
+{
+    u32 row = reader->row;
+    assert_that(row < reader->options.end_row);
+    reader->release = row;
+    event_wake_all(&reader->changed);
+    while (!row_complete(reader, row, need)) {
+        if (!start_lanes(reader, row, need) && !refresh_holders(reader, deadline_ms)) {
+            return fail(ERR_NETWORK);
+        }
+        if (row_complete(reader, row, need)) {
+            break;
+        }
+        u64 look_ms = loop_now_ms(reader->loop) + HEDGE_MS_MIN;
+        err e = event_wait(reader->loop, &reader->changed, min_u64(deadline_ms, look_ms));
+        if (is_err(e, ERR_CANCELLED) ||
+            (is_err(e, ERR_TIMEOUT) && loop_now_ms(reader->loop) >= deadline_ms)) {
+            return e;
+        }
+    }
+    take_row(reader, row, need, ret_units);
+    reader->row = row + 1;
+    return ok();
+}
+
+u64 row_reader_bytes(const struct row_reader *reader) { return reader->bytes; }
+
+void row_reader_free(struct row_reader *reader)
+{
+    if (reader == NULL) {
+        return;
+    }
+    reader->stopping = true;
+    event_wake_all(&reader->changed);
+    drop_reference(reader);
+}
