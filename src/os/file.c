@@ -210,8 +210,7 @@ err file_load(const char *path, struct arena *arena, bytes *ret_content)
     return e;
 }
 
-/* The folder of a path, as a path. */
-static void parent_of(char out[PATH_BYTES_MAX], const char *path)
+void path_parent(char out[PATH_BYTES_MAX], const char *path)
 {
     size_t len = strlen(path);
     assert_that(len > 0 && len < PATH_BYTES_MAX);
@@ -253,7 +252,7 @@ err file_replace(const char *path, bytes content)
     char parent[PATH_BYTES_MAX];
     int len = snprintf(temporary, sizeof temporary, "%s.tmp", path);
     assert_that(len >= 0 && len < PATH_BYTES_MAX);
-    parent_of(parent, path);
+    path_parent(parent, path);
     err e = write_new(temporary, content);
     if (is_ok(e)) {
         e = file_rename(temporary, path);
@@ -405,7 +404,7 @@ err dir_remove_all(const char *root)
         if (strcmp(path, root) == 0) {
             return ok();
         }
-        parent_of(parent, path);
+        path_parent(parent, path);
         memcpy(path, parent, sizeof parent);
     }
 }

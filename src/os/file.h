@@ -23,6 +23,8 @@ enum file_mode {
 
 /* path_join: "dir/name" into out; asserts that it fits PATH_BYTES_MAX. */
 void path_join(char out[PATH_BYTES_MAX], const char *dir, const char *name);
+/* path_parent: the folder that holds `path` (not empty): "/a" of "/a/b/", "." of "a". */
+void path_parent(char out[PATH_BYTES_MAX], const char *path);
 
 /* file_open: permissions 0600 for new files. */
 err file_open(const char *path, enum file_mode mode, struct file **ret_file);
@@ -32,6 +34,7 @@ err file_read_at(struct file *file, u64 offset, void *out, size_t len);
 /* file_read_some: up to len bytes, 0 at the end. */
 err file_read_some(struct file *file, u64 offset, void *out, size_t len, size_t *ret_len);
 err file_write_at(struct file *file, u64 offset, bytes in);
+/* file_sync: after a fault nobody knows what is on the disk; trying again proves nothing. */
 err file_sync(struct file *file);
 err file_truncate(struct file *file, u64 size);
 err file_size(struct file *file, u64 *ret_size);
@@ -42,7 +45,8 @@ err file_lock(struct file *file);
 
 /* file_load: a whole file of at most arena-limit bytes. */
 err file_load(const char *path, struct arena *arena, bytes *ret_content);
-/* file_replace: content appears whole or not at all, durably (temporary, sync, rename, dir sync). */
+/* file_replace: content appears whole or not at all, durably (temporary, sync, rename, dir sync).
+ * The temporary is path with ".tmp" behind it: one replacer of a path at a time. */
 err file_replace(const char *path, bytes content);
 err file_remove(const char *path);
 err file_rename(const char *from, const char *to);

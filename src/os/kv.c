@@ -4,17 +4,20 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/file.h"
+#include "os/kv_check.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <lmdb.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define READERS_MAX 4096
 #define PAGE_BYTES 4096
+/* What a store has at most before its first transaction of a user. */
+#define UNFINISHED_BYTES_MAX KIB(256)
+
+static const char marker[] = "cairn store 1\n";
 
 struct kv {
     MDB_env *env;
@@ -22,6 +25,7 @@ struct kv {
     struct file *owner; /* its lock keeps a second opener out */
     unsigned table_count;
     MDB_dbi tables[KV_TABLES_MAX];
+    u64 page_bytes;
     int writer_thread; /* 0: no write transaction; accessed atomically */
 };
 
@@ -85,6 +89,70 @@ static err lock_dir(struct kv *kv)
     return file_lock(kv->owner);
 }
 
+/* The owner file says whether the store was ever finished. A crash while it is made may leave any
+ * part of the first pages; later no crash does. */
+static err read_marker(struct kv *kv, bool *ret_finished)
+{
+    u8 text[sizeof marker];
+    size_t len;
+    TRY(file_read_some(kv->owner, 0, text, sizeof text, &len));
+    *ret_finished = bytes_eq_str(bytes_make(text, len), marker);
+    if (!*ret_finished && !bytes_starts_with(bytes_str(marker), bytes_make(text, len))) {
+        log_error("os", "%s is a store of another kind or version", kv->dir);
+        return fail(ERR_INTEGRITY);
+    }
+    return ok();
+}
+
+static err remove_unfinished(struct kv *kv, const char *path, u64 size)
+{
+    if (size > UNFINISHED_BYTES_MAX) {
+        log_error("os", "%s has no readable meta page", path);
+        return fail(ERR_INTEGRITY);
+    }
+    log_warn("os", "making the store %s again: it was never finished", kv->dir);
+    return file_remove(path);
+}
+
+/* What LMDB would crash on or silently replace is found before it maps the file. */
+static err look_at_file(struct kv *kv, bool finished)
+{
+    char path[PATH_BYTES_MAX];
+    enum kv_file_state state;
+    u64 size;
+    path_join(path, kv->dir, "data.mdb");
+    TRY(kv_file_look(path, &state, &size));
+    switch (state) {
+    case KV_FILE_ABSENT:
+        if (finished) {
+            log_error("os", "%s is gone or empty", path);
+        }
+        return finished ? fail(ERR_INTEGRITY) : ok();
+    case KV_FILE_NO_META:
+        if (finished) {
+            log_error("os", "%s has no readable meta page", path);
+        }
+        return finished ? fail(ERR_INTEGRITY) : remove_unfinished(kv, path, size);
+    case KV_FILE_SHORT:
+        return kv_file_walk(path);
+    case KV_FILE_WHOLE:
+        return ok();
+    }
+    unreachable_case();
+}
+
+/* Everything durable first, then the word that it is. */
+static err finish(struct kv *kv)
+{
+    char parent[PATH_BYTES_MAX];
+    path_parent(parent, kv->dir);
+    TRY(kv_sync(kv));
+    TRY(dir_sync(kv->dir));
+    TRY(dir_sync(parent));
+    TRY(file_write_at(kv->owner, 0, bytes_str(marker)));
+    return file_sync(kv->owner);
+}
+
 static err open_env(struct kv *kv, const struct kv_options *options)
 {
     /* Read transactions belong to whoever holds them, not to a thread: NOTLS. Without the flush of
@@ -136,15 +204,29 @@ static err prepare_tables(struct kv *kv)
     return kv_fault("open", kv, code);
 }
 
+static err learn_page_size(struct kv *kv)
+{
+    MDB_stat stat;
+    TRY(kv_fault("open", kv, mdb_env_stat(kv->env, &stat)));
+    kv->page_bytes = stat.ms_psize;
+    return ok();
+}
+
 static err open_steps(struct kv *kv, const struct kv_options *options)
 {
+    bool finished;
+    int dead_readers;
     TRY(dir_make(kv->dir));
     TRY(lock_dir(kv));
+    TRY(read_marker(kv, &finished));
+    TRY(look_at_file(kv, finished));
     TRY(open_env(kv, options));
-    int dead;
-    TRY(kv_fault("open", kv, mdb_reader_check(kv->env, &dead)));
+    TRY(kv_fault("open", kv, mdb_reader_check(kv->env, &dead_readers)));
     TRY(prepare_tables(kv));
-    return dir_sync(kv->dir);
+    if (!finished) {
+        TRY(finish(kv));
+    }
+    return learn_page_size(kv);
 }
 
 err kv_open(const char *dir, const struct kv_options *options, struct kv **ret_kv)
@@ -162,17 +244,50 @@ err kv_open(const char *dir, const struct kv_options *options, struct kv **ret_k
     return ok();
 }
 
+/* LMDB does not write pages that it used and freed in one transaction, so its file may end before
+ * its last page, like one that was cut. Extending it keeps kv_open() from having to read it all to
+ * tell the two apart. Only for who has the writer lock. A failure costs that reading, no more. */
+static void extend_file(struct kv *kv)
+{
+    MDB_envinfo info;
+    struct stat st;
+    int fd;
+    if (mdb_env_info(kv->env, &info) != 0 || mdb_env_get_fd(kv->env, &fd) != 0 ||
+        fstat(fd, &st) != 0) {
+        return;
+    }
+    u64 wanted = (info.me_last_pgno + 1) * kv->page_bytes;
+    if ((u64)st.st_size < wanted && ftruncate(fd, (off_t)wanted) != 0) {
+        log_debug("os", "cannot extend the store %s: %s", kv->dir, strerror(errno));
+    }
+}
+
+static void close_env(struct kv *kv)
+{
+    if (kv->page_bytes != 0) {
+        extend_file(kv);
+    }
+    mdb_env_close(kv->env);
+}
+
 void kv_close(struct kv *kv)
 {
     if (kv == NULL) {
         return;
     }
     if (kv->env != NULL) {
-        mdb_env_close(kv->env);
+        close_env(kv);
     }
     file_close(kv->owner);
     mem_free(kv->dir);
     mem_free(kv);
+}
+
+err kv_check(const char *dir)
+{
+    char path[PATH_BYTES_MAX];
+    path_join(path, dir, "data.mdb");
+    return kv_file_walk(path);
 }
 
 err kv_sync(struct kv *kv) { return kv_fault("sync", kv, mdb_env_sync(kv->env, 1)); }
@@ -197,6 +312,7 @@ err kv_begin_write(struct kv *kv, struct kv_txn **ret_txn)
     /* A thread that waits for itself would wait for ever. */
     assert_that(__atomic_load_n(&kv->writer_thread, __ATOMIC_RELAXED) != self);
     TRY(begin(kv, true, ret_txn));
+    extend_file(kv);
     __atomic_store_n(&kv->writer_thread, self, __ATOMIC_RELAXED);
     return ok();
 }

@@ -6,7 +6,12 @@
  * the transaction ends (for a write transaction: until the next write).
  *
  * A write transaction must begin, write and commit on one thread: put the whole of it into one
- * worker_run() if it should not block the loop.
+ * worker_run() if it should not block the loop. Read transactions may be used by any fiber or
+ * thread, one at a time. An old one keeps the pages of its view from being used again: end it soon.
+ *
+ * A store is a folder with LMDB's two files and "owner", whose lock makes one process the only
+ * opener. A process may have many stores. Deleting needs room like writing (pages are copied):
+ * leave slack below size_max_bytes.
  */
 #ifndef OS_KV_H
 #define OS_KV_H
@@ -23,18 +28,25 @@ struct kv_cursor;
 struct kv_options {
     unsigned table_count; /* 1..KV_TABLES_MAX */
     u64 size_max_bytes;   /* address space reserved; ERR_NO_SPACE beyond it */
-    bool no_sync;         /* commits are ordered but not durable: for caches that can be rebuilt */
+    bool no_sync;         /* a crash may undo the last commit, never mix two: saves half the syncs */
 };
 
-/* kv_open: `dir` is made if absent. ERR_IO, ERR_NO_SPACE, ERR_INTEGRITY (not a store). */
+/* kv_open: `dir` is made if absent. ERR_BUSY (open already, here or in another process), ERR_IO,
+ * ERR_NO_SPACE, ERR_INTEGRITY (not a store, or damaged where that is seen without reading all). */
 err kv_open(const char *dir, const struct kv_options *options, struct kv **ret_kv);
 void kv_close(struct kv *kv);
 /* kv_sync: makes earlier commits of a no_sync store durable. */
 err kv_sync(struct kv *kv);
+/* kv_check: reads the whole structure of a store that is not open, without LMDB. ERR_INTEGRITY
+ * (logged: what and where), ERR_NOT_FOUND, ERR_IO. Damaged values are not seen, only damaged
+ * structure. */
+err kv_check(const char *dir);
 
 err kv_begin_read(struct kv *kv, struct kv_txn **ret_txn);
 err kv_begin_write(struct kv *kv, struct kv_txn **ret_txn);
-/* kv_commit: ends the transaction whatever happens; a fault means nothing was written. */
+/* kv_commit: ends the transaction whatever happens; a fault means nothing was written. After a
+ * failed write (kv_put and so on) it returns that write's fault. After ERR_IO from a commit the
+ * store should be closed and opened again. */
 err kv_commit(struct kv_txn *txn);
 /* kv_abort: ends it; NULL is fine. */
 void kv_abort(struct kv_txn *txn);
@@ -47,11 +59,14 @@ err kv_delete(struct kv_txn *txn, unsigned table, bytes key);
 err kv_count(struct kv_txn *txn, unsigned table, u64 *ret_count);
 err kv_clear(struct kv_txn *txn, unsigned table);
 
-/* A cursor lives inside its transaction and must be closed before it ends. */
+/* A cursor lives inside its transaction and must be closed before it ends. Writes through the same
+ * transaction may go on meanwhile: the cursor continues from its key, whether or not it is still
+ * there. A new cursor stands before the first entry. */
 err kv_cursor_open(struct kv_txn *txn, unsigned table, struct kv_cursor **ret_cursor);
 void kv_cursor_close(struct kv_cursor *cursor);
 /* kv_seek: the first entry with key >= `key` (an empty key: the first of all). ERR_NOT_FOUND. */
 err kv_seek(struct kv_cursor *cursor, bytes key, bytes *ret_key, bytes *ret_value);
+/* kv_next: the entry after the current one. ERR_NOT_FOUND at the end, as often as it is called. */
 err kv_next(struct kv_cursor *cursor, bytes *ret_key, bytes *ret_value);
 /* kv_prev: the entry before the current one; after kv_seek() gave ERR_NOT_FOUND: the last of all. */
 err kv_prev(struct kv_cursor *cursor, bytes *ret_key, bytes *ret_value);

@@ -2,6 +2,7 @@
 #include "base/prng.h"
 #include "os/file.h"
 #include "os/kv.h"
+#include "os/kv_check.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -535,7 +536,220 @@ static void no_store_at_all(void **state)
     expect_damaged("garbage");
     assert_true(is_ok(file_truncate(file, 100)));
     expect_damaged("garbage");
+    assert_true(is_ok(file_truncate(file, 0))); /* never taken for a new store */
+    expect_damaged("garbage");
     file_close(file);
+    char path[PATH_BYTES_MAX];
+    in_root(path, "garbage/data.mdb");
+    assert_true(is_ok(file_remove(path)));
+    expect_damaged("garbage");
+    in_root(path, "garbage/owner");
+    assert_true(is_ok(file_replace(path, bytes_str("cairn store 2\n"))));
+    expect_damaged("garbage");
+}
+
+static void check(const char *name, enum err_code expected)
+{
+    char path[PATH_BYTES_MAX];
+    in_root(path, name);
+    assert_int_equal(kv_check(path).code, expected);
+}
+
+/* Without the check LMDB would map what is not there and die of SIGBUS. */
+static void a_file_that_lost_its_end(void **state)
+{
+    (void)state;
+    make_store("cut");
+    check("cut", ERR_OK);
+    struct file *file = data_file("cut");
+    u64 size;
+    assert_true(is_ok(file_size(file, &size)));
+    u64 cuts[] = {size - 1, size - 4096, size / 2, 3 * 4096, 2 * 4096, 4096};
+    for (size_t i = 0; i < COUNT_OF(cuts); i++) {
+        assert_true(is_ok(file_truncate(file, cuts[i])));
+        check("cut", ERR_INTEGRITY);
+        expect_damaged("cut");
+    }
+    assert_true(is_ok(file_truncate(file, size))); /* the length is right, the pages are zero */
+    check("cut", ERR_INTEGRITY);
+    file_close(file);
+    check("no-such-store", ERR_NOT_FOUND);
+}
+
+static enum kv_file_state look(const char *name)
+{
+    char path[PATH_BYTES_MAX];
+    char inner[PATH_BYTES_MAX];
+    enum kv_file_state result;
+    u64 size;
+    in_root(path, name);
+    path_join(inner, path, "data.mdb");
+    assert_true(is_ok(kv_file_look(inner, &result, &size)));
+    return result;
+}
+
+/* LMDB does not write pages that were used and freed in one transaction, so a good file may be
+ * shorter than its last page. */
+static void a_short_file_may_be_whole(void **state)
+{
+    (void)state;
+    static u8 value[60000];
+    struct kv *kv = open_kv("short");
+    struct prng prng;
+    unsigned shorts = 0;
+    prng_init(&prng, 1);
+    for (unsigned round = 0; round < 20; round++) {
+        struct kv_txn *txn = begin_write(kv);
+        for (u32 i = 0; i < 100; i++) {
+            u64 len = prng_below(&prng, sizeof value);
+            assert_true(is_ok(kv_put(txn, 0, BYTES_OF(i), bytes_make(value, len))));
+        }
+        for (u32 i = 99; i >= 10; i--) {
+            assert_true(is_ok(kv_delete(txn, 0, BYTES_OF(i))));
+        }
+        assert_true(is_ok(kv_commit(txn)));
+        if (look("short") == KV_FILE_SHORT) {
+            shorts++;
+            check("short", ERR_OK);
+        }
+    }
+    assert_true(shorts > 0);
+    kv_close(kv);
+    assert_int_equal(look("short"), KV_FILE_WHOLE); /* so that opening need not read it */
+    kv = open_kv("short");
+    struct kv_txn *txn = begin_read(kv);
+    u64 count;
+    assert_true(is_ok(kv_count(txn, 0, &count)));
+    assert_int_equal(count, 10);
+    kv_abort(txn);
+    kv_close(kv);
+    check("short", ERR_OK);
+}
+
+static void random_work(struct kv *kv, struct prng *prng)
+{
+    static u8 value[30000];
+    struct kv_txn *txn = begin_write(kv);
+    for (int i = 0; i < 300; i++) {
+        u8 key[12] = {0};
+        store_be32(key, (u32)prng_below(prng, 2000));
+        bytes k = bytes_make(key, 4 + prng_below(prng, 8));
+        unsigned table = (unsigned)prng_below(prng, 3);
+        if (prng_chance(prng, 1, 3)) {
+            assert_true(is_ok(kv_delete(txn, table, k)));
+        } else {
+            u64 len =
+                prng_chance(prng, 1, 10) ? prng_below(prng, sizeof value) : prng_below(prng, 200);
+            assert_true(is_ok(kv_put(txn, table, k, bytes_make(value, len))));
+        }
+    }
+    if (prng_chance(prng, 1, 10)) {
+        assert_true(is_ok(kv_clear(txn, (unsigned)prng_below(prng, 3))));
+    }
+    if (prng_chance(prng, 1, 5)) {
+        kv_abort(txn);
+    } else {
+        assert_true(is_ok(kv_commit(txn)));
+    }
+}
+
+/* The independent reader agrees with LMDB about everything LMDB does. */
+static void every_good_store_passes_the_check(void **state)
+{
+    (void)state;
+    struct kv *kv = open_kv("good");
+    struct prng prng;
+    prng_init(&prng, 11);
+    for (int round = 0; round < 60; round++) {
+        random_work(kv, &prng);
+        check("good", ERR_OK); /* while nobody writes, reading beside the owner is fine */
+    }
+    kv_close(kv);
+    check("good", ERR_OK);
+}
+
+static void noise_is_found_or_harmless(void **state)
+{
+    (void)state;
+    make_store("noise");
+    struct file *file = data_file("noise");
+    struct prng prng;
+    u64 size;
+    unsigned found = 0;
+    prng_init(&prng, 5);
+    assert_true(is_ok(file_size(file, &size)));
+    for (int round = 0; round < 300; round++) {
+        u8 old[64];
+        u8 noise[64];
+        u64 offset = prng_below(&prng, size / 64) * 64;
+        prng_fill(&prng, noise, sizeof noise);
+        assert_true(is_ok(file_read_at(file, offset, old, sizeof old)));
+        assert_true(is_ok(file_write_at(file, offset, BYTES_OF(noise))));
+        char path[PATH_BYTES_MAX];
+        in_root(path, "noise");
+        err e = kv_check(path);
+        assert_true(is_ok(e) || is_err(e, ERR_INTEGRITY));
+        found += is_err(e, ERR_INTEGRITY);
+        assert_true(is_ok(file_write_at(file, offset, BYTES_OF(old))));
+    }
+    assert_true(found > 30);
+    check("noise", ERR_OK);
+    file_close(file);
+}
+
+/* A crash while a store is made leaves it unfinished: the next open makes it again. */
+static void an_unfinished_store_is_made_again(void **state)
+{
+    (void)state;
+    static const u64 sizes[] = {0, 1, 4095, 4096, 8191, 8192, 100000};
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        char name[32];
+        char path[PATH_BYTES_MAX];
+        struct file *file;
+        snprintf(name, sizeof name, "unfinished-%zu", i);
+        in_root(path, name);
+        assert_true(is_ok(dir_make(path)));
+        snprintf(name, sizeof name, "unfinished-%zu/data.mdb", i);
+        in_root(path, name);
+        assert_true(is_ok(file_open(path, FILE_CREATE, &file)));
+        assert_true(is_ok(file_truncate(file, sizes[i])));
+        file_close(file);
+        snprintf(name, sizeof name, "unfinished-%zu/owner", i);
+        in_root(path, name);
+        assert_true(is_ok(file_replace(path, bytes_slice(bytes_str("cairn store"), 0, i))));
+        snprintf(name, sizeof name, "unfinished-%zu", i);
+        struct kv *kv = open_kv(name);
+        struct kv_txn *txn = begin_write(kv);
+        put(txn, 0, "x", "1");
+        assert_true(is_ok(kv_commit(txn)));
+        kv_close(kv);
+        kv = open_kv(name);
+        txn = begin_read(kv);
+        assert_true(has(txn, 0, "x", "1"));
+        kv_abort(txn);
+        kv_close(kv);
+    }
+    /* But never one that may hold something. */
+    make_store("marker-lost");
+    char path[PATH_BYTES_MAX];
+    in_root(path, "marker-lost/owner");
+    assert_true(is_ok(file_remove(path)));
+    struct kv *kv = open_kv("marker-lost");
+    struct kv_txn *txn = begin_read(kv);
+    u64 count;
+    assert_true(is_ok(kv_count(txn, 0, &count)));
+    assert_int_equal(count, 2000);
+    kv_abort(txn);
+    kv_close(kv);
+    make_store("all-lost");
+    in_root(path, "all-lost/owner");
+    assert_true(is_ok(file_remove(path)));
+    struct file *file = data_file("all-lost");
+    u8 zero[8192] = {0};
+    assert_true(is_ok(file_truncate(file, MIB(1))));
+    assert_true(is_ok(file_write_at(file, 0, BYTES_OF(zero))));
+    file_close(file);
+    expect_damaged("all-lost");
 }
 
 static int make_root(void **state)
@@ -565,6 +779,11 @@ int main(void)
         cmocka_unit_test(a_killed_writer_leaves_whole_transactions),
         cmocka_unit_test(ordered_but_not_durable),
         cmocka_unit_test(no_store_at_all),
+        cmocka_unit_test(a_file_that_lost_its_end),
+        cmocka_unit_test(a_short_file_may_be_whole),
+        cmocka_unit_test(every_good_store_passes_the_check),
+        cmocka_unit_test(noise_is_found_or_harmless),
+        cmocka_unit_test(an_unfinished_store_is_made_again),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
