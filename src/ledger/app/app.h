@@ -23,6 +23,8 @@
 #include "ledger/pool/pool.h"
 #include "ledger/state/state.h"
 
+/* Of all transactions of a block together; the body's own framing fits in the rest. */
+#define APP_TXS_BYTES_MAX (BLOCK_BODY_BYTES_MAX - KIB(128))
 #define APP_EXTENSION_HASHES_MAX 16
 #define APP_EXTENSION_BYTES_MAX KIB(1)
 #define APP_CALL_GAS_MAX 50000000u /* of one app_call() */
@@ -61,7 +63,7 @@ struct app_prepare {
     u64 height;
     u64 time_ms;
     struct address proposer;
-    size_t bytes_max; /* of all transactions together */
+    size_t bytes_max; /* of all transactions together; at most APP_TXS_BYTES_MAX */
 };
 
 enum app_verdict {
@@ -87,8 +89,9 @@ struct app_finalized {
  * (list_snapshots …) come with state sync. */
 struct app_table {
     err (*info)(void *self, struct app_info *ret_info);
-    /* The genesis block, height 0. Only on a new store. */
+    /* The genesis block, height 0. Only on a new store, and done by app_open(). */
     err (*init_chain)(void *self, const struct genesis *genesis, struct app_info *ret_info);
+    /* path "slot": data is address ‖ slot, the value 32 bytes. ERR_NOT_FOUND for other paths. */
     err (*query)(void *self, const char *path, bytes data, u64 height, struct arena *arena,
                  bytes *ret_value);
     /* Into the pool. */
@@ -118,6 +121,8 @@ const struct app_table *app_table(void);
 struct state *app_state(struct app *app);
 struct pool *app_pool(struct app *app);
 const struct genesis *app_genesis(const struct app *app);
+/* app_genesis_hash: keccak256 of the genesis file; also the extra data of block 0. */
+struct hash app_genesis_hash(const struct app *app);
 struct app_info app_info_now(const struct app *app);
 /* app_submit: check_tx by another name. */
 err app_submit(struct app *app, bytes raw, struct hash *ret_hash, enum tx_verdict *ret_verdict);

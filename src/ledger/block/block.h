@@ -2,8 +2,9 @@
  *
  * The header has the 21 fields of Prague and Osaka. Fixed are: no ommers, difficulty 0, nonce 0, no
  * withdrawals, no blob gas, parent beacon root zero, no requests. prev_randao (mixHash) is the id of
- * the consensus header of the same height, so each of the two headers leads to the other. The state
- * root is the one *after* the block; the hash of the header is what JSON-RPC calls the block's hash.
+ * the consensus header of the height before, which carries the hash of the Ethereum header before
+ * that: the two chains of headers hold each other. The state root is the one *after* the block; the
+ * hash of the header is what JSON-RPC calls the block's hash.
  *
  * Transactions are kept in their canonical form (exec/tx.h); in a body a legacy one is an RLP list
  * and a typed one an RLP string, as in Ethereum's block encoding. Roots of transactions and receipts

@@ -1,0 +1,51 @@
+/* internal.h: what the files of ledger/app share. */
+#ifndef LEDGER_APP_INTERNAL_H
+#define LEDGER_APP_INTERNAL_H
+
+#include "ledger/app/app.h"
+
+#define APP_BLOCK_BYTES_MAX GIB(1) /* memory of one block's journal, and of its results */
+#define APP_CALL_BYTES_MAX MIB(256)
+
+/* A block that was executed and waits for commit. Everything lies in arena. */
+struct app_ready {
+    struct arena arena;
+    struct state_pending *pending; /* NULL: nothing is ready */
+    struct state_block block;
+    struct block_header header;
+    struct app_info info;
+};
+
+struct app {
+    struct genesis *genesis;
+    struct hash genesis_hash; /* of the file */
+    struct state *state;
+    struct pool pool;
+    struct app_info info;
+    struct block_header head; /* Ethereum header of info.height */
+    struct app_ready ready;
+};
+
+/* app_params_hash: of the parameters that the genesis fixes for all blocks. */
+void app_params_hash(struct hash *out, const struct genesis *genesis);
+/* app_env: of the block after the head. */
+struct block_env app_env(const struct app *app, u64 time, const struct address *coinbase);
+/* app_sender: from the pool if it knows the transaction, else recovered. */
+bool app_sender(const struct app *app, const struct tx *tx, bytes raw,
+                struct address *ret_sender);
+/* app_load_head: info and head from the store. */
+err app_load_head(struct app *app);
+/* app_advance_pool: to the state of the head. */
+err app_advance_pool(struct app *app);
+void app_ready_free(struct app_ready *ready);
+
+err app_init_chain(void *self, const struct genesis *genesis, struct app_info *ret_info);
+err app_prepare_proposal(void *self, const struct app_prepare *request, struct arena *arena,
+                         struct block_txs *ret_txs);
+err app_process_proposal(void *self, const struct consensus_header *header,
+                         const struct block_txs *txs, enum app_verdict *ret_verdict);
+err app_finalize_block(void *self, const struct decided *decided,
+                       struct app_finalized *ret_finalized, enum app_verdict *ret_verdict);
+err app_commit(void *self);
+
+#endif
