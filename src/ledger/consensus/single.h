@@ -14,8 +14,9 @@
  *
  * Time. A block with transactions is made as soon as interval_ms have passed since the last one, an
  * empty block after empty_interval_ms. Ethereum counts seconds and wants each block later than its
- * parent, so a block is never made in the same second of block time as its parent
- * (docs/adr/, "block time"). If the clock goes back, block time goes on from the parent's.
+ * parent, so a block waits until its second is a later one than its parent's (docs/adr/, "block
+ * time"): at most one second of real time, also if the clock was set back, in which case block time
+ * runs ahead of it, a second a block.
  */
 #ifndef LEDGER_CONSENSUS_SINGLE_H
 #define LEDGER_CONSENSUS_SINGLE_H
@@ -79,6 +80,8 @@ struct single {
     enum single_state state;
     bool transactions_waiting;
     u64 last_mono_ms; /* when the last block was begun */
+    u64 wake_mono_ms; /* not before this: the clock is still in the parent's second */
+    bool replays;     /* header and certificate come from the log and wait for execution */
     struct consensus_header header;
     struct certificate certificate;
 };
