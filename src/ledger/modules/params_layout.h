@@ -22,7 +22,7 @@
     X(CLOCK_GAP_S, "clock_gap_s", 60, 10, 2, 86400, 0,                                             \
       "a longer gap between two blocks stops chain time, seconds")                                 \
     X(SEATS_MAX, "seats_max", 11, 4, 1, 11, 0, "validators per era")                               \
-    X(BASE_FEE_FLOOR, "base_fee_floor", 1000000000, 1000000000, 1, 1000000000000000, 100,          \
+    X(BASE_FEE_FLOOR, "base_fee_floor", 1000000, 1000000, 1, 1000000000000000, 100,                \
       "lowest base fee, wei per gas")                                                              \
     X(BLOCK_GAS_LIMIT, "block_gas_limit", 60000000, 60000000, 5000000, 1000000000, 25,             \
       "gas limit of a block")                                                                      \

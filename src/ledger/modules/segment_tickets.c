@@ -168,7 +168,7 @@ err segment_ticket_seed(const struct slot_source *source, u64 territory, u32 gat
                         u64 block_time, struct ticket_seed *ret_seed, bool *ret_valid)
 {
     struct beacon_state beacon;
-    struct pair_start start;
+    struct pair_start start = {0};
     bool found;
     *ret_valid = false;
     TRY(beacon_load(source, &beacon));
