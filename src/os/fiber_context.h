@@ -20,7 +20,7 @@
 #include <ucontext.h>
 #endif
 
-#define FIBER_STACKS_IDLE_MAX 64
+#define FIBER_STACKS_IDLE_MAX 256
 #define FIBER_STACK_WARM_BYTES KIB(16) /* what an idle stack keeps resident at most */
 
 /* Free stacks of one thread. */

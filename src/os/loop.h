@@ -10,8 +10,9 @@
  * implementation of this header, of stream.h and of worker_run(): there a loop is one simulated
  * process. Therefore no role keeps global state, and every role can be stopped at any wait.
  *
- * Deadlines are absolute loop_now_ms() values. After loop_stop() every wait returns ERR_CANCELLED
- * at once, so fibers unwind; loop_run() returns when the last one has ended.
+ * Deadlines are absolute loop_now_ms() values; one that has passed is ERR_TIMEOUT without waiting,
+ * even where there is something to read. After loop_stop() every wait returns ERR_CANCELLED at once,
+ * so fibers unwind; loop_run() returns when the last one has ended.
  */
 #ifndef OS_LOOP_H
 #define OS_LOOP_H
@@ -30,9 +31,12 @@ typedef void worker_fn(void *arg);
 
 /* loop_open: raises the descriptor limit, starts worker_count (1..64) threads. ERR_IO. */
 err loop_open(struct loop **ret_loop, unsigned worker_count);
+/* loop_close: after loop_run(), when no fiber is left. NULL is fine. */
 void loop_close(struct loop *loop);
 /* loop_run: serves until loop_stop() and the end of every fiber. Called once, outside fibers. */
 void loop_run(struct loop *loop);
+/* loop_stop: from a fiber, or before loop_run(). Fibers that have not ended ten seconds later are
+ * named in the log. */
 void loop_stop(struct loop *loop);
 bool loop_stopping(const struct loop *loop);
 /* loop_stop_on_signals: the first SIGINT or SIGTERM wakes `fn` in a new fiber (which drains and
@@ -48,12 +52,14 @@ void loop_random(struct loop *loop, void *out, size_t len);
 /* fiber_start: runs fn(arg) soon; arg must live until fn is done with it. `name` is static.
  * ERR_LIMIT past FIBERS_MAX. May be called from outside fibers before loop_run(). */
 err fiber_start(struct loop *loop, const char *name, fiber_fn *fn, void *arg);
-/* fiber_sleep: until the deadline; ERR_CANCELLED when the loop stops. */
+/* fiber_sleep: until the deadline; ERR_CANCELLED when the loop stops. A passed deadline is no fault:
+ * the others run once. */
 err fiber_sleep(struct loop *loop, u64 deadline_ms);
 /* fiber_yield: lets every other ready fiber run once. */
 void fiber_yield(struct loop *loop);
 
-/* worker_run: fn(arg) on a worker thread; returns when it is done. Never cancelled. */
+/* worker_run: fn(arg) on a worker thread; returns when it is done. Never cancelled. Outside fibers
+ * fn runs right here. */
 void worker_run(struct loop *loop, worker_fn *fn, void *arg);
 
 /* An event wakes fibers that wait for a condition. Always re-check the condition after waking:

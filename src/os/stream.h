@@ -1,7 +1,8 @@
 /* stream.h: byte streams between processes (TCP; TLS on top of it in net/tls.h).
  *
  * A stream belongs to one reader fiber and one writer fiber at a time (they may be the same).
- * Every call takes a deadline and may park the fiber. Layers wrap a stream by filling
+ * Every call takes a deadline and may park the fiber; one that never has to wait still lets others
+ * run now and then. After ERR_TIMEOUT or ERR_CANCELLED of a read nothing was taken. Layers wrap a stream by filling
  * `struct stream_ops`, so HTTP does not know what carries it.
  */
 #ifndef OS_STREAM_H
@@ -35,7 +36,8 @@ struct listener;
 err stream_connect(struct loop *loop, const char *host, u16 port, u64 deadline_ms,
                    struct stream **ret_stream);
 
-/* listener_open: ERR_EXISTS if the port is in use, ERR_IO otherwise. port 0 picks one. */
+/* listener_open: ERR_EXISTS if the port is in use, ERR_IO otherwise. port 0 picks one. host as for
+ * stream_connect(); "::" takes IPv6 only. */
 err listener_open(struct loop *loop, const char *host, u16 port, struct listener **ret_listener);
 u16 listener_port(const struct listener *listener);
 /* listener_accept: ERR_CANCELLED when the loop stops or the listener is closed. */
