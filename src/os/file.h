@@ -1,7 +1,7 @@
 /* file.h: files and folders with explicit durability.
  *
- * Nothing is durable before file_sync() (content) and dir_sync() (names) have returned. Calls block;
- * from a fiber, run syncs and large transfers through worker_run(). ENOSPC and EDQUOT are
+ * Nothing is durable before file_sync() (content) and dir_sync() (names) have returned. Calls
+ * block; from a fiber, run syncs and large transfers through worker_run(). ENOSPC and EDQUOT are
  * ERR_NO_SPACE, a missing file ERR_NOT_FOUND, everything else ERR_IO (logged here, once).
  */
 #ifndef OS_FILE_H
@@ -57,7 +57,8 @@ err dir_make(const char *path);
 err dir_sync(const char *path);
 /* dir_remove_all: a folder and all below it; no fault if absent. */
 err dir_remove_all(const char *path);
-/* dir_each: calls fn for each entry but "." and "..", in byte order of the names; stops at a fault. */
+/* dir_each: calls fn for each entry but "." and "..", in byte order of the names; stops at a fault.
+ */
 err dir_each(const char *path, err (*fn)(void *ctx, const char *name), void *ctx);
 /* dir_space: free and total bytes of the file system that holds path. */
 err dir_space(const char *path, u64 *ret_free, u64 *ret_total);

@@ -28,7 +28,7 @@ struct kv_cursor;
 struct kv_options {
     unsigned table_count; /* 1..KV_TABLES_MAX */
     u64 size_max_bytes;   /* address space reserved; ERR_NO_SPACE beyond it */
-    bool no_sync;         /* a crash may undo the last commit, never mix two: saves half the syncs */
+    bool no_sync; /* a crash may undo the last commit, never mix two: saves half the syncs */
 };
 
 /* kv_open: `dir` is made if absent. ERR_BUSY (open already, here or in another process), ERR_IO,
@@ -68,7 +68,8 @@ void kv_cursor_close(struct kv_cursor *cursor);
 err kv_seek(struct kv_cursor *cursor, bytes key, bytes *ret_key, bytes *ret_value);
 /* kv_next: the entry after the current one. ERR_NOT_FOUND at the end, as often as it is called. */
 err kv_next(struct kv_cursor *cursor, bytes *ret_key, bytes *ret_value);
-/* kv_prev: the entry before the current one; after kv_seek() gave ERR_NOT_FOUND: the last of all. */
+/* kv_prev: the entry before the current one; after kv_seek() gave ERR_NOT_FOUND: the last of all.
+ */
 err kv_prev(struct kv_cursor *cursor, bytes *ret_key, bytes *ret_value);
 
 #endif

@@ -1,18 +1,19 @@
 /* loop.h: the event loop of one process, its fibers, timers, clock and entropy.
  *
- * A role is one loop. Work that waits (a request, an upload, a repair) runs in a *fiber*: a stack of
- * its own that gives way whenever it has to wait, so that one upload reads as one straight function.
- * All fibers of a loop share one thread; between two calls that may wait, nothing else of the loop
- * runs. Blocking or heavy work (fsync, hashing a segment) goes to a worker thread by worker_run(),
- * which parks the calling fiber; workers own nothing and touch only what `arg` gives them.
+ * A role is one loop. Work that waits (a request, an upload, a repair) runs in a *fiber*: a stack
+ * of its own that gives way whenever it has to wait, so that one upload reads as one straight
+ * function. All fibers of a loop share one thread; between two calls that may wait, nothing else of
+ * the loop runs. Blocking or heavy work (fsync, hashing a segment) goes to a worker thread by
+ * worker_run(), which parks the calling fiber; workers own nothing and touch only what `arg` gives
+ * them.
  *
  * `struct loop` is also the process's only access to time and entropy. The simulator links another
  * implementation of this header, of stream.h and of worker_run(): there a loop is one simulated
  * process. Therefore no role keeps global state, and every role can be stopped at any wait.
  *
  * Deadlines are absolute loop_now_ms() values; one that has passed is ERR_TIMEOUT without waiting,
- * even where there is something to read. After loop_stop() every wait returns ERR_CANCELLED at once,
- * so fibers unwind; loop_run() returns when the last one has ended.
+ * even where there is something to read. After loop_stop() every wait returns ERR_CANCELLED at
+ * once, so fibers unwind; loop_run() returns when the last one has ended.
  */
 #ifndef OS_LOOP_H
 #define OS_LOOP_H
@@ -52,8 +53,8 @@ void loop_random(struct loop *loop, void *out, size_t len);
 /* fiber_start: runs fn(arg) soon; arg must live until fn is done with it. `name` is static.
  * ERR_LIMIT past FIBERS_MAX. May be called from outside fibers before loop_run(). */
 err fiber_start(struct loop *loop, const char *name, fiber_fn *fn, void *arg);
-/* fiber_sleep: until the deadline; ERR_CANCELLED when the loop stops. A passed deadline is no fault:
- * the others run once. */
+/* fiber_sleep: until the deadline; ERR_CANCELLED when the loop stops. A passed deadline is no
+ * fault: the others run once. */
 err fiber_sleep(struct loop *loop, u64 deadline_ms);
 /* fiber_yield: lets every other ready fiber run once. */
 void fiber_yield(struct loop *loop);

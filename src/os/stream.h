@@ -2,8 +2,8 @@
  *
  * A stream belongs to one reader fiber and one writer fiber at a time (they may be the same).
  * Every call takes a deadline and may park the fiber; one that never has to wait still lets others
- * run now and then. After ERR_TIMEOUT or ERR_CANCELLED of a read nothing was taken. Layers wrap a stream by filling
- * `struct stream_ops`, so HTTP does not know what carries it.
+ * run now and then. After ERR_TIMEOUT or ERR_CANCELLED of a read nothing was taken. Layers wrap a
+ * stream by filling `struct stream_ops`, so HTTP does not know what carries it.
  */
 #ifndef OS_STREAM_H
 #define OS_STREAM_H
