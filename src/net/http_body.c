@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "net/http_parse.h"
 
+#define HEAD_BUFFER_BYTES KIB(8) /* at first; grows with a long head */
 #define BODY_BUFFER_BYTES KIB(64)
+#define INPUT_BYTES_MAX (HTTP_HEAD_BYTES_MAX + KIB(64))
 /* Below this, a read through the buffer saves more in system calls than the copy costs. */
 #define DIRECT_BYTES_MIN KIB(8)
 
@@ -135,10 +137,10 @@ enum http_chunk_verdict http_chunked_step(struct http_chunked *chunked, bytes in
 
 /* ---- the read buffer ---- */
 
-void http_input_open(struct http_input *in, size_t head_bytes_max)
+void http_input_open(struct http_input *in)
 {
     if (in->data == NULL) {
-        in->cap = head_bytes_max + BODY_BUFFER_BYTES;
+        in->cap = HEAD_BUFFER_BYTES;
         in->data = mem_alloc(in->cap);
         in->base = in->start = in->end = 0;
     }
@@ -147,7 +149,8 @@ void http_input_open(struct http_input *in, size_t head_bytes_max)
 void http_input_release(struct http_input *in)
 {
     mem_free(in->data);
-    in->data = NULL;
+    mem_free(in->head);
+    in->data = in->head = NULL;
     in->cap = in->base = in->start = in->end = 0;
 }
 
@@ -159,6 +162,8 @@ void http_input_rewind(struct http_input *in)
     }
     in->base = in->start = 0;
     in->end = waiting;
+    mem_free(in->head);
+    in->head = NULL;
 }
 
 static err read_stream(struct http_input *in, void *out, size_t cap, u64 deadline_ms,
@@ -177,18 +182,39 @@ static err read_stream(struct http_input *in, void *out, size_t cap, u64 deadlin
     return ok();
 }
 
-err http_input_fill(struct http_input *in, u64 deadline_ms)
+static err append(struct http_input *in, u64 deadline_ms)
 {
-    if (in->start == in->end) {
-        in->start = in->end = in->base;
-    }
-    if (in->end == in->cap) {
-        return fail(ERR_LIMIT);
-    }
     size_t len = 0;
     TRY(read_stream(in, in->data + in->end, in->cap - in->end, deadline_ms, &len));
     in->end += len;
     return ok();
+}
+
+err http_input_fill(struct http_input *in, u64 deadline_ms)
+{
+    assert_that(in->base == 0);
+    if (in->end == in->cap) {
+        if (in->cap >= INPUT_BYTES_MAX) {
+            return fail(ERR_LIMIT);
+        }
+        in->cap *= 2;
+        in->data = mem_resize(in->data, in->cap);
+    }
+    return append(in, deadline_ms);
+}
+
+err http_input_refill(struct http_input *in, u64 wanted, u64 deadline_ms)
+{
+    assert_that(in->start == in->end);
+    if (in->cap - in->base < min_u64(wanted, BODY_BUFFER_BYTES / 2)) {
+        mem_free(in->base == 0 ? in->data : NULL);
+        in->head = in->base == 0 ? in->head : in->data;
+        in->data = mem_alloc(BODY_BUFFER_BYTES);
+        in->cap = BODY_BUFFER_BYTES;
+        in->base = 0;
+    }
+    in->start = in->end = in->base;
+    return append(in, deadline_ms);
 }
 
 /* ---- bodies ---- */
@@ -215,7 +241,7 @@ static err read_run(struct http_input *in, u64 run, void *out, size_t cap, u64 d
         if (want >= DIRECT_BYTES_MIN) {
             return read_stream(in, out, want, deadline_ms, ret_len);
         }
-        TRY(http_input_fill(in, deadline_ms));
+        TRY(http_input_refill(in, run, deadline_ms));
     }
     size_t len = min_size(want, in->end - in->start);
     memcpy(out, in->data + in->start, len);
@@ -248,7 +274,7 @@ static err next_run(struct http_body *body, struct http_input *in, u64 deadline_
             return fail(ERR_MALFORMED);
         case HTTP_CHUNK_MORE:
             in->start += used;
-            TRY(http_input_fill(in, deadline_ms));
+            TRY(http_input_refill(in, BODY_BUFFER_BYTES, deadline_ms));
         }
     }
 }

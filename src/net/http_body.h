@@ -1,9 +1,10 @@
 /* http_body.h: message bodies out of a connection's read buffer and its stream.
  *
  * One buffer per connection holds the head of the current message at its front and, behind it, what
- * was received after it. Body bytes that are already there are copied out once; when the buffer is
- * empty, a large read goes from the socket straight into the caller's memory, bounded by what is
- * left of the body or chunk, so that nothing of the next message is taken.
+ * was received after it; it is small until a long head or body needs more. Body bytes that are
+ * already there are copied out once; when the buffer is empty, a large read goes from the socket
+ * straight into the caller's memory, bounded by what is left of the body or chunk, so that nothing
+ * of the next message is taken.
  *
  * http_chunked_step() is the pure decoder of chunked framing (RFC 9112 §7.1): strict about line
  * ends and digits, sizes checked against overflow, extensions and trailers bounded in total.
@@ -59,7 +60,8 @@ struct http_input {
     struct stream *stream; /* NULL: closed under our feet, every read is ERR_CLOSED */
     u8 *data;              /* owned; NULL while idle */
     size_t cap;
-    size_t base; /* the head of the current message lies before it */
+    u8 *head;    /* owned; keeps the head of the current message when `data` had to grow */
+    size_t base; /* else the head lies before it in `data` */
     size_t start;
     size_t end;
     bool ended; /* the peer ended the stream in order (a reset is not that) */
@@ -70,14 +72,17 @@ static inline bytes http_input_bytes(const struct http_input *in)
     return bytes_make(in->data + in->start, in->end - in->start);
 }
 
-/* http_input_open: allocates the buffer if there is none. http_input_release: gives it back. */
-void http_input_open(struct http_input *in, size_t head_bytes_max);
+/* http_input_open: allocates a small buffer if there is none. http_input_release: gives it back. */
+void http_input_open(struct http_input *in);
 void http_input_release(struct http_input *in);
 /* http_input_rewind: forgets the current head, moves what is waiting to the front. */
 void http_input_rewind(struct http_input *in);
-/* http_input_fill: at least one more byte behind `end`; ERR_CLOSED at the end of the stream,
- * ERR_LIMIT if the buffer is full. */
+/* http_input_fill: while a head is gathered (base == 0): at least one more byte behind `end`. The
+ * bytes may move. ERR_CLOSED at the end of the stream, ERR_LIMIT past any allowed head. */
 err http_input_fill(struct http_input *in, u64 deadline_ms);
+/* http_input_refill: for a body of which `wanted` bytes are to come, when nothing is waiting: at
+ * least one byte. The head stays where it is. */
+err http_input_refill(struct http_input *in, u64 wanted, u64 deadline_ms);
 
 /* Parts of one gathered write; empty ones are left out. */
 struct http_parts {

@@ -235,7 +235,7 @@ err http_call_finish(struct http_call *call, const struct http_header *trailers,
 static err read_head(struct http_call *call)
 {
     struct http_scan scan = {0};
-    http_input_open(&call->input, ANSWER_HEAD_BYTES_MAX);
+    http_input_open(&call->input);
     http_input_rewind(&call->input);
     for (;;) {
         enum http_scan_state state = http_scan(&scan, http_input_bytes(&call->input));

@@ -128,7 +128,7 @@ static void check_answers(bytes out)
     struct http_answer *answer = MEM_NEW(struct http_answer);
     memory_stream_init(&memory, NULL, out, SIZE_MAX);
     struct http_input in = {.stream = &memory.stream};
-    http_input_open(&in, HTTP_HEAD_BYTES_MAX);
+    http_input_open(&in);
     while (read_answer(&in, &body, answer)) {
     }
     http_body_free(&body);

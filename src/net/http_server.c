@@ -19,7 +19,7 @@ static u64 now_ms(const struct http_conn *conn) { return loop_now_ms(conn->serve
 
 static void conn_open_buffers(struct http_conn *conn)
 {
-    http_input_open(&conn->input, conn->server->options.head_bytes_max);
+    http_input_open(&conn->input);
     if (conn->exchange == NULL) {
         conn->exchange = http_exchange_new(conn);
     }

@@ -19,12 +19,15 @@
 #include <openssl/x509v3.h>
 
 #define RECORD_BYTES_MAX KIB(16)
-#define IN_BYTES KIB(68)     /* four records and their frames */
-#define BATCH_BYTES KIB(128) /* sent at once */
+#define IN_BYTES KIB(68)      /* four records and their frames */
+#define IN_BYTES_FIRST KIB(6) /* for handshakes and small reads */
+#define BATCH_BYTES KIB(128)  /* sent at once */
 #define OUT_BYTES_MAX KIB(512)
 #define SMALL_PART_BYTES 2048 /* parts up to this share a record */
 /* A read into less than this is taken as waiting: it holds no buffers. */
 #define IDLE_READ_BYTES 1024
+/* A read into this much or more gets the large buffer. */
+#define BULK_READ_BYTES KIB(32)
 
 struct tls_stream {
     struct stream stream;
@@ -155,33 +158,47 @@ static err wait_sent(struct tls_stream *tls, u64 deadline_ms)
     return tls->closed ? fail(ERR_CANCELLED) : ok();
 }
 
-static void choose_input(struct tls_stream *tls, bool idle)
+static void release_buffers(struct tls_stream *tls)
+{
+    mem_free(tls->large);
+    tls->large = NULL;
+    tls->in = tls->small;
+    tls->in_cap = sizeof tls->small;
+    if (!tls->sending) {
+        buf_free(&tls->out);
+        buf_free(&tls->wire);
+    }
+}
+
+static void grow_input(struct tls_stream *tls, size_t cap)
+{
+    if (tls->large == NULL || tls->in_cap < cap) {
+        mem_free(tls->large);
+        tls->large = mem_alloc(cap);
+        tls->in = tls->large;
+        tls->in_cap = cap;
+    }
+}
+
+/* choose_input: the buffer for the next ciphertext, by what the caller is going to read. */
+static void choose_input(struct tls_stream *tls, size_t read_cap)
 {
     assert_that(tls->in_start == tls->in_end);
-    if (idle) {
-        mem_free(tls->large);
-        tls->large = NULL;
-        tls->in = tls->small;
-        tls->in_cap = sizeof tls->small;
-        if (!tls->sending) {
-            buf_free(&tls->out);
-            buf_free(&tls->wire);
-        }
-    } else if (tls->in != tls->large || tls->large == NULL) {
-        tls->large = mem_alloc(IN_BYTES);
-        tls->in = tls->large;
-        tls->in_cap = IN_BYTES;
+    if (read_cap < IDLE_READ_BYTES) {
+        release_buffers(tls);
+    } else {
+        grow_input(tls, read_cap < BULK_READ_BYTES ? IN_BYTES_FIRST : IN_BYTES);
     }
     tls->in_start = tls->in_end = 0;
 }
 
 /* fill: more ciphertext. What OpenSSL wants to say meanwhile goes out first. */
-static err fill(struct tls_stream *tls, bool idle, u64 deadline_ms)
+static err fill(struct tls_stream *tls, size_t read_cap, u64 deadline_ms)
 {
     if (tls->out.len != 0 && !tls->sending) {
         TRY(flush(tls, deadline_ms));
     }
-    choose_input(tls, idle);
+    choose_input(tls, read_cap);
     size_t len = 0;
     TRY(stream_read(tls->inner, tls->in, tls->in_cap, deadline_ms, &len));
     if (tls->closed) {
@@ -224,7 +241,7 @@ static err read_some(struct tls_stream *tls, void *out, size_t cap, u64 deadline
             tls_log_errors(false, "read from", tls->stream.peer);
             return fail(ERR_CLOSED);
         }
-        TRY(fill(tls, cap < IDLE_READ_BYTES, deadline_ms));
+        TRY(fill(tls, cap, deadline_ms));
     }
 }
 
@@ -408,7 +425,7 @@ static err handshake(struct tls_stream *tls, u64 deadline_ms)
             }
             return e;
         }
-        TRY(fill(tls, false, deadline_ms));
+        TRY(fill(tls, IN_BYTES_FIRST, deadline_ms));
     }
 }
 
