@@ -19,8 +19,8 @@ _Static_assert(INDEX_BUCKET_NAME_MAX + 1 + 8 + 32 <= KV_KEY_BYTES_MAX, "name key
 
 /* ---- sealed values ---- */
 
-/* The nonce is a MAC of the plaintext: equal values give equal nonces and equal ciphertext, different
- * ones never share a nonce, and nothing random is needed where values are written. */
+/* The nonce is a MAC of the plaintext: equal values give equal nonces and equal ciphertext,
+ * different ones never share a nonce, and nothing random is needed where values are written. */
 void value_seal(const struct index *index, struct buf *out, bytes plain)
 {
     struct hash mac;
@@ -488,8 +488,7 @@ static err visit_upload(bytes order_key, bytes value,
 }
 
 static err each_upload(struct index_view *view, const struct hash *bucket, bytes after,
-                       err (*fn)(void *ctx, bytes key, const u8 upload[16], u64 time_ms),
-                       void *ctx)
+                       err (*fn)(void *ctx, bytes key, const u8 upload[16], u64 time_ms), void *ctx)
 {
     struct stored_bucket stored;
     struct tree_cursor *cursor;

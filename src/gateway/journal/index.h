@@ -1,17 +1,17 @@
 /* index.h: the gateway's local, ordered picture of every bucket it serves (LMDB).
  *
- * Built from journals, thrown away and rebuilt at will, except for one table: the write-ahead log of
- * answered commits (signed transactions that the chain may not show yet, and the journal operations
- * they carry). A commit applies its operations and appends to the log in one durable transaction:
- * what was answered 200 is in both, or in neither.
+ * Built from journals, thrown away and rebuilt at will, except for one table: the write-ahead log
+ * of answered commits (signed transactions that the chain may not show yet, and the journal
+ * operations they carry). A commit applies its operations and appends to the log in one durable
+ * transaction: what was answered 200 is in both, or in neither.
  *
- * Objects are ordered by key bytes inside a bucket, so listing is a range scan. Reads take a snapshot
- * (index_view) that stays stable while a page is written; a view must not be kept for long, since the
- * store cannot reuse pages that it sees.
+ * Objects are ordered by key bytes inside a bucket, so listing is a range scan. Reads take a
+ * snapshot (index_view) that stays stable while a page is written; a view must not be kept for
+ * long, since the store cannot reuse pages that it sees.
  *
  * Values (manifests with their file keys and inline data, configuration, user records) are sealed
- * under a local key if one is given: what lies on the gateway's disk opens nothing without it. Names
- * are in clear, because they are what is ordered.
+ * under a local key if one is given: what lies on the gateway's disk opens nothing without it.
+ * Names are in clear, because they are what is ordered.
  */
 #ifndef GATEWAY_JOURNAL_INDEX_H
 #define GATEWAY_JOURNAL_INDEX_H
@@ -34,7 +34,7 @@ struct index_bucket {
     u32 label_version;
     u64 created_ms;
     u64 policy;
-    struct journal_head head;   /* newest local head: answered, maybe not yet on chain */
+    struct journal_head head; /* newest local head: answered, maybe not yet on chain */
     u64 sequence;
     struct locator snapshot;
     u64 records_since_snapshot;
@@ -43,13 +43,13 @@ struct index_bucket {
     u64 journal_bytes_since_snapshot;
 };
 
-struct index_pending {      /* one entry of the write-ahead log */
-    u64 id;                 /* ascending */
+struct index_pending { /* one entry of the write-ahead log */
+    u64 id;            /* ascending */
     struct hash tx;
     bytes raw_tx;
     u64 submitted_ms;
-    bytes segments;         /* packed (key, have-receipts bitmap) of what must become complete */
-    bytes heads;            /* packed (bucket, old hash, new head) */
+    bytes segments; /* packed (key, have-receipts bitmap) of what must become complete */
+    bytes heads;    /* packed (bucket, old hash, new head) */
 };
 
 err index_open(const char *dir, u64 size_max_bytes, struct index **ret_index);
@@ -72,9 +72,10 @@ err index_system_each(struct index_view *view, err (*fn)(void *ctx, const struct
                       void *ctx);
 /* index_object: the encoded manifest, borrowed until the view is closed; ERR_NOT_FOUND; ERR_LIMIT:
  * this view has opened INDEX_VIEW_BYTES_MAX. */
-err index_object(struct index_view *view, const struct hash *bucket, bytes key, bytes *ret_manifest);
-/* Ordered scan: index_scan_seek goes to the first key >= key; index_scan_next to the one after; both
- * ERR_NOT_FOUND at the end. Key and manifest are borrowed until the next move. */
+err index_object(struct index_view *view, const struct hash *bucket, bytes key,
+                 bytes *ret_manifest);
+/* Ordered scan: index_scan_seek goes to the first key >= key; index_scan_next to the one after;
+ * both ERR_NOT_FOUND at the end. Key and manifest are borrowed until the next move. */
 struct index_scan;
 err index_scan_open(struct index_view *view, const struct hash *bucket, struct index_scan **ret);
 err index_scan_seek(struct index_scan *scan, bytes key, bytes *ret_key, bytes *ret_manifest);
@@ -86,8 +87,8 @@ err index_upload(struct index_view *view, const struct hash *bucket, const u8 up
                  bytes *ret_key, bytes *ret_manifest, u64 *ret_time_ms);
 err index_upload_each(struct index_view *view, const struct hash *bucket,
                       err (*fn)(void *ctx, bytes key, const u8 upload[16], u64 time_ms), void *ctx);
-/* index_upload_from: the same from the first upload behind (key, upload id) on; an empty key: from the
- * first of all. */
+/* index_upload_from: the same from the first upload behind (key, upload id) on; an empty key: from
+ * the first of all. */
 err index_upload_from(struct index_view *view, const struct hash *bucket, bytes key,
                       const u8 upload[16],
                       err (*fn)(void *ctx, bytes key, const u8 upload[16], u64 time_ms), void *ctx);
@@ -103,8 +104,8 @@ err index_dump(struct index_view *view, const struct hash *bucket,
 
 /* index_update: one durable write transaction, applied in the order of the fields. */
 struct index_update {
-    /* created or replaced; NULL: none. Of a bucket that is there already, the counts, head, sequence
-     * and snapshot stay what they are. */
+    /* created or replaced; NULL: none. Of a bucket that is there already, the counts, head,
+     * sequence and snapshot stay what they are. */
     const struct index_bucket *put_bucket;
     /* Each record: the operations of one journal record of one bucket, and its new head. */
     struct index_update_record {
@@ -114,14 +115,14 @@ struct index_update {
         struct locator snapshot; /* zero: unchanged */
         bool clear;              /* everything in the bucket goes before the operations come */
         bytes ops;
-    } *records;
+    } * records;
     size_t record_count;
     const struct index_pending *pending; /* NULL: none */
-    const struct hash *drop_bucket;        /* with everything in it; NULL: none */
+    const struct hash *drop_bucket;      /* with everything in it; NULL: none */
 };
 /* index_apply: blocks on fsync: call it through worker_run(). ret_pending_id may be NULL.
- * ERR_NOT_FOUND: a record of an unknown bucket; ERR_MALFORMED: bad operations; ERR_NO_SPACE, ERR_IO.
- * On any fault nothing is changed. */
+ * ERR_NOT_FOUND: a record of an unknown bucket; ERR_MALFORMED: bad operations; ERR_NO_SPACE,
+ * ERR_IO. On any fault nothing is changed. */
 err index_apply(struct index *index, const struct index_update *update, u64 *ret_pending_id);
 
 /* The write-ahead log. The writing calls are durable when they return, and block as index_apply. */
@@ -133,7 +134,8 @@ err index_pending_replace(struct index *index, const struct index_pending *pendi
 err index_pending_remove(struct index *index, u64 id);
 /* index_number_reserve: the next `count` segment numbers of a territory are this process's; durable
  * before it returns, so a number is never used twice. `at_least` comes from the chain. */
-err index_number_reserve(struct index *index, u64 territory, u64 at_least, u32 count, u64 *ret_first);
+err index_number_reserve(struct index *index, u64 territory, u64 at_least, u32 count,
+                         u64 *ret_first);
 /* index_number_next: what the next reservation would give; 0: none was made here. */
 err index_number_next(struct index_view *view, u64 territory, u64 *ret_next);
 

@@ -10,13 +10,14 @@
 #define PENDING_VERSION 1
 #define MANIFEST_SIZE_AT 5 /* docs/formats/manifest.md: kind, version, flags, size */
 
-/* One write transaction with the counter that tree nodes, buckets and log entries are numbered by. */
+/* One write transaction with the counter that tree nodes, buckets and log entries are numbered by.
+ */
 struct index_txn {
     struct index *index;
     struct kv_txn *txn;
     u64 counter;
-    struct buf sealed;  /* a value as it is stored */
-    struct buf plain;   /* one before it is sealed */
+    struct buf sealed; /* a value as it is stored */
+    struct buf plain;  /* one before it is sealed */
 };
 
 static err txn_begin(struct index *index, struct index_txn *ret)

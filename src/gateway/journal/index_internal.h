@@ -1,4 +1,5 @@
-/* index_internal.h: what the files of the index share: tables, keys, bucket records, sealed values. */
+/* index_internal.h: what the files of the index share: tables, keys, bucket records, sealed values.
+ */
 #ifndef GATEWAY_JOURNAL_INDEX_INTERNAL_H
 #define GATEWAY_JOURNAL_INDEX_INTERNAL_H
 

@@ -108,15 +108,14 @@ static size_t model_find(const struct model *model, bytes key)
     return i;
 }
 
-static int by_key(const void *a, const void *b)
-{
-    return bytes_cmp(model_key(a), model_key(b));
-}
+static int by_key(const void *a, const void *b) { return bytes_cmp(model_key(a), model_key(b)); }
 
-/* random_key: few alphabets and long shared prefixes, so that chunks, links and zero bytes occur. */
+/* random_key: few alphabets and long shared prefixes, so that chunks, links and zero bytes occur.
+ */
 static size_t random_key(struct prng *rng, u8 out[JOURNAL_KEY_BYTES_MAX])
 {
-    static const size_t lengths[] = {1, 2, 3, 500, 501, 502, 503, 504, 1003, 1004, 1005, 1006, 1024};
+    static const size_t lengths[] = {1,   2,    3,    500,  501,  502, 503,
+                                     504, 1003, 1004, 1005, 1006, 1024};
     size_t len = lengths[prng_below(rng, COUNT_OF(lengths))];
     memset(out, prng_chance(rng, 1, 2) ? 'a' : 0, len);
     for (size_t i = 0; i < 2; i++) {
@@ -309,8 +308,8 @@ static err see_upload(void *ctx, bytes key, const u8 upload[16], u64 time_ms)
     memcpy(check->last, key.data, key.len);
     check->last_len = key.len;
     check->seen++;
-    assert_true(is_ok(index_upload(check->view, check->bucket, upload, &its_key, &manifest,
-                                   &its_time)));
+    assert_true(
+        is_ok(index_upload(check->view, check->bucket, upload, &its_key, &manifest, &its_time)));
     assert_true(bytes_eq(its_key, bytes_make(found->key, found->key_len)));
     check->parts = 0;
     assert_true(is_ok(index_part_each(check->view, check->bucket, upload, see_part, check)));

@@ -40,8 +40,7 @@ static bool record_valid(const struct journal_record *record)
 {
     bool is_first = record->sequence == 1;
     bool kind_known = record->kind >= JOURNAL_COMMIT && record->kind <= JOURNAL_ENVELOPE;
-    return kind_known && record->sequence >= 1 &&
-           is_first == hash_is_zero(&record->previous.hash);
+    return kind_known && record->sequence >= 1 && is_first == hash_is_zero(&record->previous.hash);
 }
 
 /* body_nonce: that of the wrapped key. The keys differ and each is used once. */
@@ -72,8 +71,8 @@ err journal_record_seal(struct buf *out, const struct journal_record *record, by
         return fail(ERR_LIMIT);
     }
     memcpy(key.b, random + WRAPPED_KEY_RANDOM_BYTES, sizeof key.b);
-    if (!in_clear && !record_key_wrap(&wrapped, &key, label, &record->bucket,
-                                      record->label_version, random)) {
+    if (!in_clear &&
+        !record_key_wrap(&wrapped, &key, label, &record->bucket, record->label_version, random)) {
         return fail(ERR_FAILED);
     }
     write_record_head(out, record, &wrapped);
@@ -137,8 +136,8 @@ static err open_body(bytes in, const struct journal_record *record,
     if (plain == NULL) {
         return fail(ERR_LIMIT);
     }
-    if (label == NULL || !record_key_unwrap(&key, wrapped, label, &record->bucket,
-                                            record->label_version)) {
+    if (label == NULL ||
+        !record_key_unwrap(&key, wrapped, label, &record->bucket, record->label_version)) {
         return fail(ERR_INTEGRITY);
     }
     bool authentic = xchacha_open(plain, &key, body_nonce(wrapped), head, body);

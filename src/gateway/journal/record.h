@@ -5,14 +5,15 @@
  *         snapshot locator (the newest snapshot before this record, zero if none), label version
  *         u32, wrapped record key (data/keys.h),
  *   body: XChaCha20-Poly1305 under the record key, aad = head.
- * A record key is random and used once; it is wrapped for the bucket's label key. The head hash that
- * goes on chain is SHA-256 over the whole record. The body is a list of operations in order.
+ * A record key is random and used once; it is wrapped for the bucket's label key. The head hash
+ * that goes on chain is SHA-256 over the whole record. The body is a list of operations in order.
  *
- * A snapshot record has the same form and its place in the chain of records like any other; its body
- * says up to which record it reaches (`base`, which may be older than its predecessor: commits go on
- * while a snapshot is written) and names one extent that holds the sorted table of all entries
- * (operations again, encoded one after another), encrypted like any object. So a bucket is the table
- * of its newest snapshot and the records after that snapshot's base, the snapshot itself left out.
+ * A snapshot record has the same form and its place in the chain of records like any other; its
+ * body says up to which record it reaches (`base`, which may be older than its predecessor: commits
+ * go on while a snapshot is written) and names one extent that holds the sorted table of all
+ * entries (operations again, encoded one after another), encrypted like any object. So a bucket is
+ * the table of its newest snapshot and the records after that snapshot's base, the snapshot itself
+ * left out.
  *
  * An envelope record is the first one of an owner's system bucket: its body is the master key's
  * envelope (data/keys.h) in clear, for whoever has the passphrase and no label key yet.
@@ -43,22 +44,23 @@ struct journal_head {
 enum journal_kind { JOURNAL_COMMIT = 1, JOURNAL_SNAPSHOT = 2, JOURNAL_ENVELOPE = 3 };
 
 enum journal_op_kind {
-    JOURNAL_PUT = 1,      /* key, manifest: an object version replaces the former */
-    JOURNAL_DELETE,       /* key */
-    JOURNAL_UPLOAD,       /* multipart begun: upload id, key, manifest with headers, no extents */
-    JOURNAL_PART,         /* upload id, part number, manifest of the part (one extent) */
-    JOURNAL_UPLOAD_END,   /* upload id: completed (a JOURNAL_PUT stands in the same record) or aborted */
-    JOURNAL_CONFIG,       /* name, value: bucket configuration documents, user records, …; an empty
-                           * value removes the document */
+    JOURNAL_PUT = 1,    /* key, manifest: an object version replaces the former */
+    JOURNAL_DELETE,     /* key */
+    JOURNAL_UPLOAD,     /* multipart begun: upload id, key, manifest with headers, no extents */
+    JOURNAL_PART,       /* upload id, part number, manifest of the part (one extent) */
+    JOURNAL_UPLOAD_END, /* upload id: completed (a JOURNAL_PUT stands in the same record) or aborted
+                         */
+    JOURNAL_CONFIG,     /* name, value: bucket configuration documents, user records, …; an empty
+                         * value removes the document */
 };
 
 struct journal_op {
     enum journal_op_kind kind;
-    bytes key;        /* object key, or the name of a configuration document */
+    bytes key; /* object key, or the name of a configuration document */
     u8 upload[16];
-    u32 part;         /* 1..JOURNAL_PARTS_MAX */
-    u64 time_ms;      /* of the change; last writer wins in a merge */
-    bytes value;      /* encoded manifest, or the document */
+    u32 part;    /* 1..JOURNAL_PARTS_MAX */
+    u64 time_ms; /* of the change; last writer wins in a merge */
+    bytes value; /* encoded manifest, or the document */
 };
 
 struct journal_record {
@@ -76,8 +78,8 @@ struct journal_record {
  * or the label is no point. */
 err journal_record_seal(struct buf *out, const struct journal_record *record, bytes ops,
                         const struct secp_public *label, const u8 random[JOURNAL_RANDOM_BYTES]);
-/* journal_record_open: parses the head and opens the body into arena. expected may be NULL; label is
- * not looked at for JOURNAL_ENVELOPE (and may be NULL then; for the others it is ERR_INTEGRITY).
+/* journal_record_open: parses the head and opens the body into arena. expected may be NULL; label
+ * is not looked at for JOURNAL_ENVELOPE (and may be NULL then; for the others it is ERR_INTEGRITY).
  * ERR_MALFORMED; ERR_INTEGRITY if the label key does not open it or the hash is not `expected`. */
 err journal_record_open(bytes in, const struct hash *expected, const struct secp_secret *label,
                         struct arena *arena, struct journal_record *ret_record, bytes *ret_ops);
@@ -95,8 +97,8 @@ MUST_USE bool journal_op_valid(const struct journal_op *op);
 struct journal_snapshot {
     struct journal_head base; /* the table is the state after this record */
     u64 base_sequence;
-    u64 entries;              /* operations in the table */
-    bytes table;              /* encoded manifest: of the table */
+    u64 entries; /* operations in the table */
+    bytes table; /* encoded manifest: of the table */
 };
 void journal_snapshot_write(struct buf *out, const struct journal_snapshot *snapshot);
 /* journal_snapshot_read: table borrows from `in`. ERR_MALFORMED. */

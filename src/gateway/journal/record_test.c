@@ -49,12 +49,20 @@ static void sample_ops(struct buf *out)
     struct journal_op ops[] = {
         {.kind = JOURNAL_PUT, .time_ms = 1, .key = bytes_str("a/b"), .value = bytes_str("m1")},
         {.kind = JOURNAL_DELETE, .time_ms = 2, .key = bytes_str("c")},
-        {.kind = JOURNAL_UPLOAD, .time_ms = 3, .upload = {1, 2}, .key = bytes_str("big"),
+        {.kind = JOURNAL_UPLOAD,
+         .time_ms = 3,
+         .upload = {1, 2},
+         .key = bytes_str("big"),
          .value = bytes_str("m2")},
-        {.kind = JOURNAL_PART, .time_ms = 4, .upload = {1, 2}, .part = 10000,
+        {.kind = JOURNAL_PART,
+         .time_ms = 4,
+         .upload = {1, 2},
+         .part = 10000,
          .value = bytes_str("m3")},
         {.kind = JOURNAL_UPLOAD_END, .time_ms = 5, .upload = {1, 2}},
-        {.kind = JOURNAL_CONFIG, .time_ms = 6, .key = bytes_str("user/AK"),
+        {.kind = JOURNAL_CONFIG,
+         .time_ms = 6,
+         .key = bytes_str("user/AK"),
          .value = bytes_str("doc")},
     };
     for (size_t i = 0; i < COUNT_OF(ops); i++) {
@@ -113,8 +121,8 @@ static void what_was_sealed_opens(void **state)
     seal_sample(&sealed, JOURNAL_COMMIT);
     sha256(&hash, buf_bytes(&sealed));
     arena_init(&arena, MIB(1));
-    assert_true(is_ok(journal_record_open(buf_bytes(&sealed), &hash, &label_secret, &arena, &record,
-                                          &ops)));
+    assert_true(is_ok(
+        journal_record_open(buf_bytes(&sealed), &hash, &label_secret, &arena, &record, &ops)));
     assert_true(is_ok(journal_record_peek(buf_bytes(&sealed), &peeked)));
     assert_int_equal(record.sequence, 9);
     assert_int_equal(peeked.sequence, 9);
@@ -145,7 +153,8 @@ static void a_changed_byte_is_found(void **state)
     arena_init(&arena, MIB(8));
     for (size_t i = 0; i < sealed.len; i++) {
         sealed.data[i] ^= 0x40;
-        err e = journal_record_open(buf_bytes(&sealed), &hash, &label_secret, &arena, &record, &ops);
+        err e =
+            journal_record_open(buf_bytes(&sealed), &hash, &label_secret, &arena, &record, &ops);
         assert_true(is_err(e, ERR_INTEGRITY));
         /* Also without knowing the hash: every byte is under the body's tag or the key's. */
         e = journal_record_open(buf_bytes(&sealed), NULL, &label_secret, &arena, &record, &ops);
@@ -178,9 +187,9 @@ static void another_key_does_not_open_it(void **state)
                        ERR_INTEGRITY));
     struct arena small;
     arena_init(&small, 16);
-    assert_true(is_err(
-        journal_record_open(buf_bytes(&sealed), NULL, &label_secret, &small, &record, &ops),
-        ERR_LIMIT));
+    assert_true(
+        is_err(journal_record_open(buf_bytes(&sealed), NULL, &label_secret, &small, &record, &ops),
+               ERR_LIMIT));
     arena_free(&small);
     buf_free(&sealed);
     arena_free(&arena);
@@ -213,8 +222,8 @@ static void limits_hold(void **state)
     u8 *ops = mem_alloc(most + 1);
     fixed_random(random);
     buf_init(&out, JOURNAL_RECORD_BYTES_MAX);
-    assert_true(is_err(journal_record_seal(&out, &record, bytes_make(ops, most + 1), &label, random),
-                       ERR_LIMIT));
+    assert_true(is_err(
+        journal_record_seal(&out, &record, bytes_make(ops, most + 1), &label, random), ERR_LIMIT));
     assert_int_equal(out.len, 0);
     assert_true(is_ok(journal_record_seal(&out, &record, bytes_make(ops, most), &label, random)));
     assert_int_equal(out.len, JOURNAL_RECORD_BYTES_MAX);
@@ -228,10 +237,7 @@ static void limits_hold(void **state)
     mem_free(ops);
 }
 
-static bool op_is_refused(struct journal_op op)
-{
-    return !journal_op_valid(&op);
-}
+static bool op_is_refused(struct journal_op op) { return !journal_op_valid(&op); }
 
 static void operations_have_bounds(void **state)
 {

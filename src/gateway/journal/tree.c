@@ -235,8 +235,7 @@ static err enter(struct tree_cursor *cursor, bytes link, bytes value, bytes *ret
 static err leave(struct tree_cursor *cursor, bytes *ret_key, bytes *ret_value)
 {
     cursor->depth--;
-    bytes chunk =
-        bytes_make(cursor->key + cursor->depth * TREE_CHUNK_BYTES, TREE_CHUNK_BYTES);
+    bytes chunk = bytes_make(cursor->key + cursor->depth * TREE_CHUNK_BYTES, TREE_CHUNK_BYTES);
     struct node_key link = link_key_make(cursor->nodes[cursor->depth], chunk);
     TRY(kv_seek(cursor->kv, node_key_bytes(&link), ret_key, ret_value));
     return kv_next(cursor->kv, ret_key, ret_value);
@@ -247,8 +246,8 @@ static err settle(struct tree_cursor *cursor, err e, bytes key, bytes value, byt
                   bytes *ret_value)
 {
     for (;;) {
-        bool outside = is_err(e, ERR_NOT_FOUND) ||
-                       (is_ok(e) && !in_node(key, cursor->nodes[cursor->depth]));
+        bool outside =
+            is_err(e, ERR_NOT_FOUND) || (is_ok(e) && !in_node(key, cursor->nodes[cursor->depth]));
         if (outside && cursor->depth == 0) {
             return fail(ERR_NOT_FOUND);
         }

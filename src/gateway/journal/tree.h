@@ -1,13 +1,14 @@
 /* tree.h: ordered keys of up to 2 KiB on a store whose keys end at 511 bytes.
  *
- * A key is cut in chunks of TREE_CHUNK_BYTES. All keys of one root that share a full chunk and go on
- * behind it live below a node of their own; the node's number takes the place of the shared bytes:
+ * A key is cut in chunks of TREE_CHUNK_BYTES. All keys of one root that share a full chunk and go
+ * on behind it live below a node of their own; the node's number takes the place of the shared
+ * bytes:
  *
  *   entry: node u64 ‖ last chunk (0..C bytes)          → value
  *   link:  node u64 ‖ full chunk (C bytes) ‖ 0x01      → number of the node below
  *
- * A link sorts right behind the entry with the same C bytes and before every longer-sorting chunk, so
- * walking the store in order and descending at links gives the keys in order. Usual keys are one
+ * A link sorts right behind the entry with the same C bytes and before every longer-sorting chunk,
+ * so walking the store in order and descending at links gives the keys in order. Usual keys are one
  * entry. Roots and nodes are numbers from one counter, kept by the caller.
  */
 #ifndef GATEWAY_JOURNAL_TREE_H
