@@ -77,9 +77,10 @@ function(cairn_add_fuzzer source)
     endif()
 endfunction()
 
-# cairn_add_programs: build/PRESET/bin/{cairn,cairn-bench,cairn-sim,cairn-conformance}.
+# cairn_add_programs: build/PRESET/bin/{cairn,cairn-bench,cairn-sim,cairn-conformance,cairn-abi}.
 function(cairn_add_programs)
-    foreach(program cairn:src/cli cairn-bench:bench cairn-sim:sim cairn-conformance:tests/conformance)
+    foreach(program cairn:src/cli cairn-bench:bench cairn-sim:sim cairn-conformance:tests/conformance
+                    cairn-abi:tools/abi)
         string(REGEX REPLACE ":.*" "" name ${program})
         string(REGEX REPLACE ".*:" "" folder ${program})
         file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c)
