@@ -99,8 +99,11 @@ static void call_free(struct http_call *call)
 
 static err call_connect(struct http_call *call, bool fresh)
 {
-    TRY(http_pool_take(call->client, &call->url, fresh, call->deadline_ms, &call->link));
-    call->input.stream = call->link->stream;
+    struct http_link *link = NULL;
+    TRY(http_pool_take(call->client, &call->url, fresh, call->deadline_ms, &link));
+    assert_that(link != NULL);
+    call->link = link;
+    call->input.stream = link->stream;
     call->head_sent = false;
     return ok();
 }

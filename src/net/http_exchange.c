@@ -40,8 +40,7 @@ void http_exchange_reset(struct http_exchange *exchange)
     http_body_begin(&exchange->body, HTTP_BODY_NONE, 0);
     buf_clear(&exchange->fields);
     buf_clear(&exchange->head);
-    exchange->request.method = exchange->request.target = (bytes){0};
-    exchange->request.header_count = 0;
+    http_request_reset(&exchange->request);
     exchange->waited_ms = exchange->body_bytes = exchange->answer_left = 0;
     exchange->answer = HTTP_ANSWER_NONE;
     exchange->answer_chunked = exchange->answer_silent = false;

@@ -435,7 +435,7 @@ static struct http_reject check_request_framing(struct http_request *ret)
 }
 
 /* The array of headers is large and needs no clearing. */
-static void reset_request(struct http_request *request)
+void http_request_reset(struct http_request *request)
 {
     request->method = request->target = request->host = (bytes){0};
     request->header_count = 0;
@@ -446,7 +446,7 @@ static void reset_request(struct http_request *request)
 
 struct http_reject http_parse_request(struct http_request *ret, bytes head)
 {
-    reset_request(ret);
+    http_request_reset(ret);
     struct http_reject reject = check_request_line(ret, head);
     if (reject.status != 0) {
         return reject;

@@ -42,6 +42,8 @@ struct http_scan {
 /* http_scan: `in` is everything received so far; a zeroed scan begins a new head. */
 enum http_scan_state http_scan(struct http_scan *scan, bytes in);
 
+/* http_request_reset: as if nothing had been parsed; `encrypted` and `peer` stay. */
+void http_request_reset(struct http_request *request);
 /* http_parse_request: `head` is the complete head, as scanned. Fills the parsed part of *ret (not
  * `encrypted` and `peer`). On refusal *ret holds what could be read; status != 0. */
 struct http_reject http_parse_request(struct http_request *ret, bytes head);

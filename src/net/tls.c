@@ -7,12 +7,13 @@
  *
  * A stream may be closed while other fibers are parked in it; the last of them frees it.
  */
-#include "net/tls_context.h"
+#include "net/tls.h"
 
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/tls_context.h"
 
 #include <arpa/inet.h>
 #include <openssl/err.h>

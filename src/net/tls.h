@@ -17,9 +17,9 @@ void tls_free(struct tls_context *tls);
  * closed. server_name is checked against the certificate (names and IP addresses). ERR_REFUSED: the
  * certificate is not acceptable; ERR_NETWORK: the handshake failed; ERR_TIMEOUT, ERR_CLOSED.
  * A stream that ends without the peer saying so is ERR_CLOSED, never a quiet end. */
-err tls_accept(struct tls_context *tls, struct stream *inner, u64 deadline_ms,
+err tls_accept(struct tls_context *context, struct stream *inner, u64 deadline_ms,
                struct stream **ret_stream);
-err tls_connect(struct tls_context *tls, struct stream *inner, const char *server_name,
+err tls_connect(struct tls_context *context, struct stream *inner, const char *server_name,
                 u64 deadline_ms, struct stream **ret_stream);
 
 /* tls_make_authority: writes a new CA (ca.pem, ca.key) and a server certificate signed by it
