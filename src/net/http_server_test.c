@@ -359,7 +359,8 @@ static void run_transcripts_slowly(struct world *world)
             fiber_yield(world->loop);
         }
         IGNORE(stream_shutdown_write(stream, soon(world, 1000))); /* may be refused by now */
-        e = hear(world, stream, &heard, 65536, 3000);
+        /* Ended in order, or cut if the last bytes came too late: either way. */
+        IGNORE(hear(world, stream, &heard, 65536, 3000));
         /* A stream that is sent while it is read may come back in other chunks. */
         if (strstr(transcripts[i].name, "chunked both") == NULL) {
             check_text(&heard, transcripts[i].heard, transcripts[i].name);
