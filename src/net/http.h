@@ -153,7 +153,8 @@ struct loop *http_client_loop(const struct http_client *client);
 err http_call_open(struct http_client *client, const struct http_call_options *options,
                    struct http_call **ret_call);
 /* http_call_write: after a fault http_call_status() may still find the early answer of a server
- * that did not want the body. The head leaves with the first bytes of the body. */
+ * that did not want the body. The head leaves with the first bytes of the body. Answers are not read
+ * meanwhile: a server that streams a large answer while it takes the body is not for this client. */
 /* http_call_set_deadline: replaces the deadline for what is still to come. */
 void http_call_set_deadline(struct http_call *call, u64 deadline_ms);
 err http_call_write(struct http_call *call, bytes in);
