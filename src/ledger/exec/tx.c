@@ -390,5 +390,9 @@ enum tx_verdict tx_check(const struct tx *tx, u64 chain_id, u64 block_gas_limit)
     if (tx->nonce == UINT64_MAX) {
         return TX_NONCE_MAX;
     }
+    struct u256 cost;
+    if (!u256_mul_u64(&cost, tx->max_fee, tx->gas_limit)) {
+        return TX_INSUFFICIENT_FUNDS; /* nobody has that much */
+    }
     return tx->is_create ? TX_CODE_UNSUPPORTED : TX_VALID;
 }
