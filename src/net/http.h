@@ -51,8 +51,9 @@ struct http_server;
 typedef void http_handler(void *ctx, struct http_exchange *exchange);
 /* http_refuse: must answer by http_respond(); reason is a short phrase ("header section too
  * large"), status is 400 malformed (also a broken body that the handler left unanswered), 408 slow
- * head, 431 head too large, 501 unknown method, 503 too many connections, 505 version. The request
- * may be known only in part: its method and target may be empty. */
+ * head, 431 head too large, 500 no answer from the handler, 501 unknown method, 503 too many
+ * connections, 505 version. The request may be known only in part: its method and target may be
+ * empty. */
 typedef void http_refuse(void *ctx, struct http_exchange *exchange, int status, const char *reason);
 
 struct http_server_options {
@@ -64,7 +65,7 @@ struct http_server_options {
     void *ctx;
     const char *server_name;    /* Server header */
     size_t connections_max;     /* 0: 1024 */
-    size_t head_bytes_max;      /* 0: 16 KiB; request line and headers */
+    size_t head_bytes_max;      /* 0: 16 KiB, at most 64 KiB; request line and headers */
     u64 head_timeout_ms;        /* 0: 10 s for a whole head */
     u64 idle_timeout_ms;        /* 0: 60 s between requests */
     u64 body_timeout_ms;        /* 0: 30 s without any byte of a body, either way */
@@ -146,17 +147,19 @@ err http_client_new(struct loop *loop, const struct http_client_options *options
                     struct http_client **ret_client);
 /* http_client_free: no call may be open. */
 void http_client_free(struct http_client *client);
+/* http_client_loop: the loop it was made for. */
 struct loop *http_client_loop(const struct http_client *client);
 
 /* http_call_open: connects (or reuses), sends the head. A reused connection that turns out dead
  * before any answer byte is replaced once by a fresh one if the body is empty. */
 err http_call_open(struct http_client *client, const struct http_call_options *options,
                    struct http_call **ret_call);
-/* http_call_write: after a fault http_call_status() may still find the early answer of a server
- * that did not want the body. The head leaves with the first bytes of the body. Answers are not read
- * meanwhile: a server that streams a large answer while it takes the body is not for this client. */
 /* http_call_set_deadline: replaces the deadline for what is still to come. */
 void http_call_set_deadline(struct http_call *call, u64 deadline_ms);
+/* http_call_write: the head leaves with the first bytes of the body. After a fault
+ * http_call_status() may still find the early answer of a server that did not want the body.
+ * Answers are not read meanwhile: a server that streams a large answer while it takes the body is
+ * not for this client. */
 err http_call_write(struct http_call *call, bytes in);
 /* http_call_finish: ends the body; trailers only with a chunked body (may be NULL, 0). */
 err http_call_finish(struct http_call *call, const struct http_header *trailers, size_t count);
@@ -171,8 +174,9 @@ err http_call_read(struct http_call *call, void *out, size_t cap, size_t *ret_le
 /* http_call_close: at any time; keeps the connection for reuse only if both bodies are complete. */
 void http_call_close(struct http_call *call);
 
-/* http_fetch: a whole call with small bodies; *ret_body lives in arena, ERR_LIMIT past its limit.
- */
+/* http_fetch: a whole call with small bodies; *ret_body lives in arena, ERR_LIMIT past its limit. A
+ * reused connection that turns out dead before any answer byte is replaced also if there is a body:
+ * the server may then see the request twice. options->body_length is not used. */
 err http_fetch(struct http_client *client, const struct http_call_options *options, bytes body,
                struct arena *arena, int *ret_status, bytes *ret_body);
 

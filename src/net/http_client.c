@@ -141,6 +141,11 @@ err http_call_open(struct http_client *client, const struct http_call_options *o
 
 /* ---- sending ---- */
 
+void http_call_set_deadline(struct http_call *call, u64 deadline_ms)
+{
+    call->deadline_ms = deadline_ms;
+}
+
 static bool may_replace(const struct http_call *call, err e)
 {
     return call->bodyless && call->link != NULL && call->link->reused &&
@@ -421,11 +426,6 @@ static err exchange(struct http_call *call, bytes body, struct arena *arena, int
     TRY(read_rest(call, arena, ret_body));
     *ret_status = status;
     return ok();
-}
-
-void http_call_set_deadline(struct http_call *call, u64 deadline_ms)
-{
-    call->deadline_ms = deadline_ms;
 }
 
 err http_fetch(struct http_client *client, const struct http_call_options *options, bytes body,

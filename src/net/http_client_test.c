@@ -335,6 +335,13 @@ static void deadline_world(struct world *world)
     options.deadline_ms = soon(world, 100);
     assert_true(is_err(fetch(world, &options, "", 100, &status), ERR_TIMEOUT));
     assert_in_range(loop_now_ms(world->loop) - start_ms, 90, 400);
+    /* A deadline that is moved while the call is open. */
+    struct http_call *call = NULL;
+    options = call_to(world, "GET", "/slow");
+    assert_true(is_ok(http_call_open(world->client, &options, &call)));
+    http_call_set_deadline(call, soon(world, 100));
+    assert_true(is_err(http_call_status(call, &status), ERR_TIMEOUT));
+    http_call_close(call);
     /* A server that accepts and says nothing. */
     options = call_to(world, "GET", "/");
     options.url = url_of(world, listener_port(world->listener), "/");
