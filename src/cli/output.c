@@ -1,0 +1,122 @@
+/* output.c: what people and scripts get to read. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MESSAGE_BYTES_MAX 1024
+
+static void print_error(const struct cli *cli, const char *code, const char *message,
+                        const char *hint)
+{
+    if (cli->json) {
+        json_t *error = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", code, "message", message,
+                                  "hint", hint ? hint : "");
+        json_dumpf(error, stderr, JSON_COMPACT);
+        fputc('\n', stderr);
+        json_decref(error);
+        return;
+    }
+    fprintf(stderr, "error: %s\n", message);
+    if (hint != NULL) {
+        fprintf(stderr, "       %s\n", hint);
+    }
+}
+
+int cli_fail(const struct cli *cli, err e, const char *hint, const char *format, ...)
+{
+    char message[MESSAGE_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    print_error(cli, err_name(e), message, hint);
+    return err_exit_status(e);
+}
+
+int cli_usage(const struct cli *cli, const char *format, ...)
+{
+    char message[MESSAGE_BYTES_MAX];
+    char hint[128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    snprintf(hint, sizeof hint, "see: cairn %s --help", cli->verb->name);
+    print_error(cli, "USAGE", message, hint);
+    return 2;
+}
+
+void cli_print(const struct cli *cli, const char *format, ...)
+{
+    if (cli->json || cli->quiet) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    fflush(stdout);
+}
+
+void cli_print_json(const struct cli *cli, json_t *object)
+{
+    if (cli->json) {
+        json_dumpf(object, stdout, JSON_COMPACT);
+        putchar('\n');
+        fflush(stdout);
+    }
+    json_decref(object);
+}
+
+void cli_help(const struct verb *verb)
+{
+    printf("usage: cairn %s%s%s [--json] [--quiet] [--help]\n\n%s\n", verb->name,
+           verb->arguments[0] ? " " : "", verb->arguments, verb->summary);
+    if (verb->text != NULL) {
+        printf("\n%s\n", verb->text);
+    }
+    if (verb->flags != NULL && verb->flags->name != NULL) {
+        printf("\nflags:\n");
+        for (const struct flag *flag = verb->flags; flag->name != NULL; flag++) {
+            char left[64];
+            snprintf(left, sizeof left, "--%s%s%s", flag->name, flag->value ? " " : "",
+                     flag->value ? flag->value : "");
+            printf("  %-24s %s\n", left, flag->help);
+        }
+    }
+    printf("\nexamples:\n%s\n", verb->examples);
+}
+
+/* ---- running in a loop ---- */
+
+struct cli_job {
+    err (*fn)(void *ctx, struct loop *loop);
+    void *ctx;
+    struct loop *loop;
+    err result;
+};
+
+static void run_job(void *arg)
+{
+    struct cli_job *job = arg;
+    job->result = job->fn(job->ctx, job->loop);
+    loop_stop(job->loop);
+}
+
+static void stop_on_signal(void *loop) { loop_stop(loop); }
+
+err cli_run(err (*fn)(void *ctx, struct loop *loop), void *ctx)
+{
+    struct cli_job job = {.fn = fn, .ctx = ctx, .result = fail(ERR_CANCELLED)};
+    TRY(loop_open(&job.loop, 2));
+    loop_stop_on_signals(job.loop, stop_on_signal, job.loop);
+    err e = fiber_start(job.loop, "main", run_job, &job);
+    if (is_ok(e)) {
+        loop_run(job.loop);
+        e = job.result;
+    }
+    loop_close(job.loop);
+    return e;
+}

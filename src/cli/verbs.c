@@ -1,0 +1,6 @@
+#include "cli/verbs.h"
+
+const struct verb *const cli_verbs[] = {
+    &verb_plan,
+    NULL,
+};

@@ -1,0 +1,9 @@
+/* verbs.h: every verb of the command line, one per file. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "cli/cli.h"
+
+extern const struct verb verb_plan;
+
+#endif
