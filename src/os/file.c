@@ -223,12 +223,7 @@ void path_parent(char out[PATH_BYTES_MAX], const char *path)
     while (len > 1 && path[len - 1] == '/') {
         len--;
     }
-    if (len == 0) {
-        strcpy(out, ".");
-        return;
-    }
-    memcpy(out, path, len);
-    out[len] = 0;
+    snprintf(out, PATH_BYTES_MAX, "%.*s", (int)(len == 0 ? 1 : len), len == 0 ? "." : path);
 }
 
 static err write_new(const char *path, bytes content)
@@ -388,7 +383,7 @@ err dir_remove_all(const char *root)
     char path[PATH_BYTES_MAX];
     char parent[PATH_BYTES_MAX];
     assert_that(strlen(root) < PATH_BYTES_MAX);
-    strcpy(path, root);
+    snprintf(path, sizeof path, "%s", root);
     if (!file_exists(root)) {
         return ok();
     }

@@ -193,7 +193,7 @@ static void replacing_is_atomic(void **state)
     }
     /* The temporary that a killed process left does not matter. */
     assert_true(is_ok(file_replace(path, bytes_str("end"))));
-    strcat(path, ".tmp");
+    in_root(path, "atomic.tmp");
     assert_false(file_exists(path));
 }
 
@@ -205,7 +205,8 @@ struct collected {
 static err collect(void *ctx, const char *name)
 {
     struct collected *c = ctx;
-    strcat(strcat(c->text, name), " ");
+    size_t len = strlen(c->text);
+    snprintf(c->text + len, sizeof c->text - len, "%s ", name);
     return --c->stop_after == 0 ? (err){ERR_REFUSED} : ok();
 }
 
