@@ -55,8 +55,8 @@ bool file_exists(const char *path);
 /* dir_make: with parents, permissions 0700; no fault if it is there. */
 err dir_make(const char *path);
 err dir_sync(const char *path);
-/* dir_remove_all: a folder and all below it; no fault if absent. */
-err dir_remove_all(const char *path);
+/* dir_remove_all: a folder and all below it (links are not followed); no fault if absent. */
+err dir_remove_all(const char *root);
 /* dir_each: calls fn for each entry but "." and "..", in byte order of the names; stops at a fault.
  */
 err dir_each(const char *path, err (*fn)(void *ctx, const char *name), void *ctx);
