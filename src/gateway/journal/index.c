@@ -214,40 +214,36 @@ static err check_key(struct index *index)
     return kv_commit(txn);
 }
 
-static err open_with(struct index *index, const char *dir, u64 size_max_bytes,
+static void derive_keys(struct index *index, const struct aead_key *key)
+{
+    index->sealed = true;
+    hkdf_sha256(index->seal_key.b, sizeof index->seal_key.b, BYTES_OF(*key), bytes_make(NULL, 0),
+                bytes_str("cairn index values v1"));
+    hkdf_sha256(index->nonce_key.b, sizeof index->nonce_key.b, BYTES_OF(*key), bytes_make(NULL, 0),
+                bytes_str("cairn index nonces v1"));
+}
+
+err index_store_open(const char *dir, u64 size_max_bytes, const struct aead_key *key,
                      struct index **ret_index)
 {
     struct kv_options options = {.table_count = TABLE_COUNT, .size_max_bytes = size_max_bytes};
+    struct index *index = MEM_NEW(struct index);
+    if (key != NULL) {
+        derive_keys(index, key);
+    }
     err e = kv_open(dir, &options, &index->kv);
     if (is_ok(e)) {
         e = check_key(index);
     }
     if (!is_ok(e)) {
-        index_close(index);
+        index_store_close(index);
         return e;
     }
     *ret_index = index;
     return ok();
 }
 
-err index_open(const char *dir, u64 size_max_bytes, struct index **ret_index)
-{
-    return open_with(MEM_NEW(struct index), dir, size_max_bytes, ret_index);
-}
-
-err index_open_sealed(const char *dir, u64 size_max_bytes, const struct aead_key *key,
-                      struct index **ret_index)
-{
-    struct index *index = MEM_NEW(struct index);
-    index->sealed = true;
-    hkdf_sha256(index->seal_key.b, sizeof index->seal_key.b, BYTES_OF(*key), bytes_make(NULL, 0),
-                bytes_str("cairn index values v1"));
-    hkdf_sha256(index->nonce_key.b, sizeof index->nonce_key.b, BYTES_OF(*key), bytes_make(NULL, 0),
-                bytes_str("cairn index nonces v1"));
-    return open_with(index, dir, size_max_bytes, ret_index);
-}
-
-void index_close(struct index *index)
+void index_store_close(struct index *index)
 {
     if (index != NULL) {
         kv_close(index->kv);

@@ -52,11 +52,11 @@ struct index_pending { /* one entry of the write-ahead log */
     bytes heads;    /* packed (bucket, old hash, new head) */
 };
 
-err index_open(const char *dir, u64 size_max_bytes, struct index **ret_index);
-/* index_open_sealed: values are sealed under `key`. ERR_INTEGRITY: made with another key. */
-err index_open_sealed(const char *dir, u64 size_max_bytes, const struct aead_key *key,
-                      struct index **ret_index);
-void index_close(struct index *index);
+/* index_store_open: values are sealed under `key`; NULL: they are in clear (tests). ERR_INTEGRITY:
+ * made with another key. ERR_IO, ERR_NO_SPACE. */
+err index_store_open(const char *dir, u64 size_max_bytes, const struct aead_key *key,
+                     struct index **ret_index);
+void index_store_close(struct index *index);
 
 err index_view_open(struct index *index, struct index_view **ret_view);
 void index_view_close(struct index_view *view);

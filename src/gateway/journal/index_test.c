@@ -22,7 +22,7 @@ static struct index *open_index(const char *name)
     char path[PATH_BYTES_MAX];
     struct index *index;
     path_join(path, root, name);
-    assert_true(is_ok(index_open_sealed(path, MIB(256), &test_key, &index)));
+    assert_true(is_ok(index_store_open(path, MIB(256), &test_key, &index)));
     return index;
 }
 
@@ -386,7 +386,7 @@ static void the_index_behaves_like_the_model(void **state)
         random_ops(&rng, model, &ops, &manifest);
         assert_true(is_ok(apply_ops(index, &bucket.id, round, buf_bytes(&ops))));
         if (round % 20 == 0) {
-            index_close(index);
+            index_store_close(index);
             index = open_index("model");
             check_all(&rng, index, &bucket.id, model);
         }
@@ -404,7 +404,7 @@ static void the_index_behaves_like_the_model(void **state)
     check_all(&rng, index, &copy.id, model);
     buf_free(&ops);
     buf_free(&manifest);
-    index_close(index);
+    index_store_close(index);
     mem_free(model);
 }
 
@@ -457,7 +457,7 @@ static void buckets_have_names(void **state)
     index_view_close(view);
     buf_free(&ops);
     buf_free(&names);
-    index_close(index);
+    index_store_close(index);
 }
 
 struct pending_log {
@@ -517,7 +517,7 @@ static void a_commit_and_its_log_are_one(void **state)
     assert_true(is_err(index_apply(index, &bad, NULL), ERR_MALFORMED));
     memset(two[1].bucket.b, 0xee, 32);
     assert_true(is_err(index_apply(index, &bad, NULL), ERR_NOT_FOUND));
-    index_close(index);
+    index_store_close(index);
     index = open_index("log");
     struct pending_log log = read_log(index);
     assert_int_equal(log.count, 2);
@@ -540,7 +540,7 @@ static void a_commit_and_its_log_are_one(void **state)
     assert_true(is_ok(index_pending_remove(index, id)));
     assert_int_equal(read_log(index).count, 0);
     buf_free(&ops);
-    index_close(index);
+    index_store_close(index);
 }
 
 static void numbers_are_given_once(void **state)
@@ -551,7 +551,7 @@ static void numbers_are_given_once(void **state)
     assert_true(is_ok(index_number_reserve(index, 3, 0, 8, &first)) && first == 0);
     assert_true(is_ok(index_number_reserve(index, 3, 5, 8, &first)) && first == 8);
     assert_true(is_ok(index_number_reserve(index, 4, 100, 1, &first)) && first == 100);
-    index_close(index);
+    index_store_close(index);
     index = open_index("numbers");
     assert_true(is_ok(index_number_reserve(index, 3, 40, 1, &first)) && first == 40);
     assert_true(is_ok(index_number_reserve(index, 3, 0, 1, &first)) && first == 41);
@@ -559,7 +559,7 @@ static void numbers_are_given_once(void **state)
     assert_true(is_ok(index_number_next(view, 3, &first)) && first == 42);
     assert_true(is_ok(index_number_next(view, 77, &first)) && first == 0);
     index_view_close(view);
-    index_close(index);
+    index_store_close(index);
 }
 
 static void the_key_is_checked_and_values_are_not_in_clear(void **state)
@@ -579,10 +579,10 @@ static void the_key_is_checked_and_values_are_not_in_clear(void **state)
     journal_op_write(&ops, &op);
     put_bucket(index, &bucket);
     assert_true(is_ok(apply_ops(index, &bucket.id, 1, buf_bytes(&ops))));
-    index_close(index);
+    index_store_close(index);
     path_join(path, root, "sealed");
-    assert_true(is_err(index_open_sealed(path, MIB(256), &other, &index), ERR_INTEGRITY));
-    assert_true(is_err(index_open(path, MIB(256), &index), ERR_INTEGRITY));
+    assert_true(is_err(index_store_open(path, MIB(256), &other, &index), ERR_INTEGRITY));
+    assert_true(is_err(index_store_open(path, MIB(256), NULL, &index), ERR_INTEGRITY));
     path_join(path, root, "sealed/data.mdb");
     arena_init(&arena, MIB(64));
     assert_true(is_ok(file_load(path, &arena, &file)));
