@@ -182,6 +182,8 @@ static bool read_rfc850(i64 *ret_s, bytes text, i64 now_s)
     c.year = now.year - now.year % 100 + two_digits;
     if (c.year > now.year + 50) {
         c.year -= 100;
+    } else if (c.year <= now.year - 50) {
+        c.year += 100;
     }
     return scan_end(ret_s, &scan, &c);
 }
