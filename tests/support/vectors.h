@@ -84,7 +84,10 @@ static inline void vectors_close(struct vectors *vectors)
     }
 }
 
-static inline void vectors_open(struct vectors *vectors, const char *name)
+/* vectors_open_part: unpacks only the members that `members` names (a list for tar, with spaces
+ * between; NULL: all), for the large archives. */
+static inline void vectors_open_part(struct vectors *vectors, const char *name,
+                                     const char *members)
 {
     char file[VECTORS_PATH_MAX];
     char archive[VECTORS_PATH_MAX];
@@ -99,11 +102,17 @@ static inline void vectors_open(struct vectors *vectors, const char *name)
     if (strchr(archive, '\'') != NULL || strchr(vectors->dir, '\'') != NULL) {
         vectors_fail("quote in the path", archive);
     }
-    vectors_format(command, "zstd -qdc -- '%s' | tar -x -C '%s'", archive, vectors->dir);
+    vectors_format(command, "zstd -qdc -- '%s' | tar -x -C '%s' %s", archive, vectors->dir,
+                   members != NULL ? members : "");
     if (system(command) != 0) {
         vectors_close(vectors);
         vectors_fail("cannot unpack", archive);
     }
+}
+
+static inline void vectors_open(struct vectors *vectors, const char *name)
+{
+    vectors_open_part(vectors, name, NULL);
 }
 
 /* vectors_json: a JSON file of an unpacked archive; the caller releases it with json_decref(). */
