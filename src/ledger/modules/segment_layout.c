@@ -152,7 +152,7 @@ void segment_clear_holder(struct segment_record *record, u8 index, u64 chain_now
     u64 passed = chain_now - min_u64(record->committed, chain_now);
     assert_that(index < record->n);
     record->holders[index].provider = 0;
-    record->holders[index].position = (u32)max_u64(1, min_u64(passed, UINT32_MAX));
+    record->holders[index].position = (u32)min_u64(passed + 1, UINT32_MAX);
     record->changed = chain_now;
 }
 
@@ -170,7 +170,7 @@ static enum holder_status empty_status(const struct holder_clock *clock,
 {
     u64 due = segment->committed + clock->complete_due;
     if (loss != 0) {
-        *ret_since = segment->committed + loss;
+        *ret_since = segment->committed + loss - 1;
         return HOLDER_LOST;
     }
     *ret_since = clock->now < due ? segment->committed : due;

@@ -40,7 +40,7 @@ enum segment_flags {
 
 struct segment_holder {
     u32 provider; /* 0: none */
-    u32 position; /* in the provider's list; provider 0: seconds from commit to loss, or 0 */
+    u32 position; /* in the provider's list; provider 0: 1 + seconds from commit to loss, or 0 */
 };
 
 struct segment_record {

@@ -26,7 +26,6 @@
 #define WORLD_GAS 15000000u
 #define WORLD_CHAIN_ID 7200
 #define WORLD_START 1700000000u
-#define WORLD_SIGNERS 128
 
 struct world {
     struct journal journal;
