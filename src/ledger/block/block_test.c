@@ -1,0 +1,363 @@
+#include "ledger/block/block.h"
+
+#include "codec/json.h"
+#include "codec/rlp.h"
+#include "crypto/hash.h"
+#include "ledger/exec/account.h"
+#include "tests/support/check.h"
+#include "tests/support/vectors.h"
+
+#define ARENA_BYTES MIB(64)
+
+static void assert_ok(err e) { assert_int_equal(e.code, ERR_OK); }
+
+/* --- public vectors: the chain of execution-apis, Frontier to Osaka --- */
+
+static bytes load_chain(struct vectors *vectors, struct arena *arena)
+{
+    char path[VECTORS_PATH_MAX];
+    vectors_format(path, "%s/rpc-compat/tests/chain.rlp", vectors->dir);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    u8 *data = arena_alloc(arena, MIB(1));
+    size_t len = fread(data, 1, MIB(1), file);
+    fclose(file);
+    return bytes_make(data, len);
+}
+
+/* One block of the chain: header raw, header, roots and encodings against what its header says. */
+static bool check_block(struct arena *arena, const struct rlp_item *block, bytes header_raw)
+{
+    struct block_header header;
+    struct block_txs txs;
+    struct hash root;
+    struct buf again;
+    struct rlp_item body;
+    bytes parts = block->payload;
+    if (!is_ok(block_header_decode(header_raw, &header))) {
+        return false; /* of an older fork: fewer fields */
+    }
+    buf_init(&again, MIB(1));
+    block_header_encode(&again, &header);
+    assert_true(bytes_eq(buf_bytes(&again), header_raw));
+    assert_ok(rlp_next(&parts, &body)); /* the header again */
+    assert_ok(rlp_next(&parts, &body));
+    assert_ok(block_body_decode(arena, body.raw, &txs));
+    assert_ok(block_txs_root(&txs, &root));
+    assert_true(hash_eq(&root, &header.txs_root));
+    buf_clear(&again);
+    block_body_encode(&again, &txs);
+    assert_true(bytes_eq(buf_bytes(&again), body.raw));
+    struct hash none = account_empty_root();
+    if (hash_eq(&header.withdrawals_root, &none)) {
+        buf_clear(&again);
+        block_encode(&again, &header, &txs);
+        assert_true(bytes_eq(buf_bytes(&again), block->raw));
+    }
+    buf_free(&again);
+    return true;
+}
+
+static void public_chain(void **state)
+{
+    (void)state;
+    struct vectors vectors;
+    struct arena arena;
+    struct hash parent = {{0}};
+    struct block_header last = {0};
+    size_t blocks = 0;
+    size_t modern = 0;
+    arena_init(&arena, ARENA_BYTES);
+    vectors_open(&vectors, "rpc-compat");
+    bytes chain = load_chain(&vectors, &arena);
+    vectors_close(&vectors);
+    while (chain.len > 0) {
+        struct rlp_item block;
+        struct rlp_item header;
+        struct block_header decoded;
+        assert_ok(rlp_next(&chain, &block));
+        bytes parts = block.payload;
+        assert_ok(rlp_next(&parts, &header));
+        if (check_block(&arena, &block, header.raw)) {
+            assert_ok(block_header_decode(header.raw, &decoded));
+            assert_true(hash_eq(&decoded.parent_hash, &parent));
+            if (modern > 0) { /* base fee as EIP-1559 has it */
+                struct u256 fee = block_base_fee(&last, u256_from_u64(0));
+                assert_int_equal(u256_cmp(fee, decoded.base_fee), 0);
+                struct hash hash;
+                block_header_hash(&hash, &last);
+                assert_true(hash_eq(&hash, &decoded.parent_hash));
+            }
+            last = decoded;
+            modern++;
+        }
+        keccak256(&parent, header.raw);
+        blocks++;
+    }
+    print_message("%zu blocks, %zu with Prague's header\n", blocks, modern);
+    assert_int_equal(blocks, 54);
+    assert_true(modern >= 6);
+    arena_free(&arena);
+}
+
+/* --- public vectors: the receipts of the chain's last block, from its eth_getBlockReceipts --- */
+
+static struct block_header last_header(bytes chain)
+{
+    struct rlp_item block = {0};
+    struct rlp_item header;
+    struct block_header decoded;
+    while (chain.len > 0) {
+        assert_ok(rlp_next(&chain, &block));
+    }
+    assert_ok(rlp_next(&block.payload, &header));
+    assert_ok(block_header_decode(header.raw, &decoded));
+    return decoded;
+}
+
+static json_t *load_answer(struct vectors *vectors, const char *name)
+{
+    char path[VECTORS_PATH_MAX];
+    char line[16384];
+    json_t *answer = NULL;
+    vectors_format(path, "%s/rpc-compat/tests/%s", vectors->dir, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "<< ", 3) == 0) {
+            answer = json_loads(line + 3, 0, NULL);
+        }
+    }
+    fclose(file);
+    assert_non_null(answer);
+    return answer;
+}
+
+static u64 quantity(const json_t *object, const char *key)
+{
+    u64 v;
+    assert_true(json_read_quantity(json_object_get(object, key), &v));
+    return v;
+}
+
+static void read_log(struct arena *arena, const json_t *object, struct journal_log *log)
+{
+    const json_t *topics = json_object_get(object, "topics");
+    *log = (struct journal_log){.topic_count = json_array_size(topics)};
+    assert_true(json_read_fixed(json_object_get(object, "address"), log->address.b, 20));
+    assert_true(log->topic_count <= JOURNAL_TOPICS_MAX);
+    for (size_t i = 0; i < log->topic_count; i++) {
+        assert_true(json_read_fixed(json_array_get(topics, i), log->topics[i].b, 32));
+    }
+    assert_true(json_read_data(json_object_get(object, "data"), arena, &log->data));
+}
+
+static void read_receipt(struct arena *arena, const json_t *object, struct receipt *receipt)
+{
+    const json_t *list = json_object_get(object, "logs");
+    size_t count = json_array_size(list);
+    struct journal_log *logs = ARENA_ARRAY(arena, struct journal_log, count + 1);
+    struct bloom bloom;
+    for (size_t i = 0; i < count; i++) {
+        read_log(arena, json_array_get(list, i), &logs[i]);
+    }
+    receipt_init(receipt, (u8)quantity(object, "type"), quantity(object, "status") == 1,
+                 quantity(object, "cumulativeGasUsed"), logs, count);
+    assert_true(json_read_fixed(json_object_get(object, "logsBloom"), bloom.b, sizeof bloom.b));
+    assert_memory_equal(bloom.b, receipt->bloom.b, sizeof bloom.b);
+}
+
+static void public_receipts(void **state)
+{
+    (void)state;
+    struct vectors vectors;
+    struct arena arena;
+    struct receipt receipts[8];
+    struct bloom all = {{0}};
+    struct hash root;
+    arena_init(&arena, ARENA_BYTES);
+    vectors_open(&vectors, "rpc-compat");
+    struct block_header header = last_header(load_chain(&vectors, &arena));
+    json_t *answer = load_answer(&vectors, "eth_getBlockReceipts/get-block-receipts-latest.io");
+    vectors_close(&vectors);
+    const json_t *list = json_object_get(answer, "result");
+    size_t count = json_array_size(list);
+    assert_int_equal(count, 4);
+    for (size_t i = 0; i < count; i++) {
+        read_receipt(&arena, json_array_get(list, i), &receipts[i]);
+        bloom_join(&all, &receipts[i].bloom);
+    }
+    json_decref(answer);
+    assert_ok(receipts_root(receipts, count, &root));
+    assert_true(hash_eq(&root, &header.receipts_root));
+    assert_memory_equal(all.b, header.bloom.b, sizeof all.b);
+    assert_int_equal(receipts[count - 1].cumulative_gas, header.gas_used);
+    arena_free(&arena);
+}
+
+/* --- headers --- */
+
+static struct block_header sample_header(void)
+{
+    struct block_header header;
+    block_header_init(&header);
+    header.number = 7;
+    header.gas_limit = 30000000;
+    header.gas_used = 21000;
+    header.time = 1767225601;
+    header.base_fee = u256_from_u64(1000000000);
+    header.extra_len = 3;
+    memcpy(header.extra, "abc", 3);
+    return header;
+}
+
+static void header_round_trip_and_every_cut(void **state)
+{
+    (void)state;
+    struct block_header header = sample_header();
+    struct block_header back;
+    struct buf raw;
+    buf_init(&raw, KIB(4));
+    block_header_encode(&raw, &header);
+    assert_ok(block_header_decode(buf_bytes(&raw), &back));
+    struct hash a;
+    struct hash b;
+    block_header_hash(&a, &header);
+    block_header_hash(&b, &back);
+    assert_true(hash_eq(&a, &b));
+    for (size_t cut = 0; cut < raw.len; cut++) {
+        assert_int_equal(block_header_decode(bytes_make(raw.data, cut), &back).code,
+                         ERR_MALFORMED);
+    }
+    buf_put_u8(&raw, 0);
+    assert_int_equal(block_header_decode(buf_bytes(&raw), &back).code, ERR_MALFORMED);
+    buf_free(&raw);
+}
+
+static void base_fee_moves_by_an_eighth(void **state)
+{
+    (void)state;
+    struct block_header parent = sample_header();
+    struct u256 floor = u256_from_u64(5);
+    parent.base_fee = u256_from_u64(1000);
+    parent.gas_limit = 30000000;
+    static const struct {
+        u64 gas_used;
+        u64 fee;
+    } cases[] = {{15000000, 1000}, {30000000, 1125}, {0, 875}, {7500000, 938}, {15000001, 1001}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        parent.gas_used = cases[i].gas_used;
+        assert_int_equal(block_base_fee(&parent, floor).limb[0], cases[i].fee);
+    }
+    parent.gas_used = 0;
+    parent.base_fee = u256_from_u64(5);
+    assert_int_equal(block_base_fee(&parent, floor).limb[0], 5);
+    parent.base_fee = u256_from_u64(0);
+    assert_int_equal(block_base_fee(&parent, floor).limb[0], 5);
+    memset(&parent.base_fee, 0xff, sizeof parent.base_fee);
+    parent.gas_used = 30000000; /* absurd, but no overflow */
+    assert_int_equal(u256_cmp(block_base_fee(&parent, floor), parent.base_fee), 0);
+}
+
+/* --- receipts --- */
+
+static void receipts_come_back(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct journal_log logs[3] = {
+        {.address = {{1}}, .topic_count = 0, .data = bytes_str("")},
+        {.address = {{2}}, .topics = {{{3}}, {{4}}}, .topic_count = 2, .data = bytes_str("hello")},
+        {.address = {{5}}, .topics = {{{6}}}, .topic_count = 1, .data = bytes_str("x")},
+    };
+    struct receipt receipts[3];
+    struct receipt *back;
+    struct buf raw;
+    struct hash root;
+    struct hash root_again;
+    size_t count;
+    arena_init(&arena, ARENA_BYTES);
+    buf_init(&raw, MIB(1));
+    receipt_init(&receipts[0], 0, true, 21000, NULL, 0);
+    receipt_init(&receipts[1], 2, true, 60000, logs, 2);
+    receipt_init(&receipts[2], 1, false, 90000, &logs[2], 1);
+    receipts_encode(&raw, receipts, 3);
+    assert_ok(buf_done(&raw));
+    assert_ok(receipts_decode(&arena, buf_bytes(&raw), &back, &count));
+    assert_int_equal(count, 3);
+    assert_int_equal(back[1].log_count, 2);
+    assert_int_equal(back[1].logs[1].topic_count, 2);
+    assert_true(bytes_eq_str(back[1].logs[1].data, "hello"));
+    assert_memory_equal(back[1].bloom.b, receipts[1].bloom.b, BLOCK_BLOOM_BYTES);
+    assert_true(back[0].success && !back[2].success);
+    assert_ok(receipts_root(receipts, 3, &root));
+    assert_ok(receipts_root(back, 3, &root_again));
+    assert_true(hash_eq(&root, &root_again));
+    for (size_t cut = 0; cut < raw.len; cut++) {
+        assert_false(is_ok(receipts_decode(&arena, bytes_make(raw.data, cut), &back, &count)));
+    }
+    buf_free(&raw);
+    arena_free(&arena);
+}
+
+static void blooms_have_three_bits(void **state)
+{
+    (void)state;
+    struct bloom bloom = {{0}};
+    struct bloom other = {{0}};
+    struct address address;
+    size_t bits = 0;
+    memset(address.b, 0x22, sizeof address.b);
+    bloom_add(&bloom, BYTES_OF(address));
+    for (size_t i = 0; i < sizeof bloom.b; i++) {
+        bits += (size_t)__builtin_popcount(bloom.b[i]);
+    }
+    assert_true(bits >= 1 && bits <= 3);
+    assert_true(bloom_may_have(&bloom, BYTES_OF(address)));
+    assert_false(bloom_may_have(&other, BYTES_OF(address)));
+    bloom_join(&other, &bloom);
+    assert_true(bloom_may_have(&other, BYTES_OF(address)));
+    address.b[0] = 0x23;
+    assert_false(bloom_may_have(&bloom, BYTES_OF(address)));
+}
+
+static void body_refuses_what_is_no_transaction(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct block_txs txs;
+    static const u8 string_of_one[] = {0xc1, 0x05};       /* a string shorter than an envelope */
+    static const u8 string_list[] = {0xc4, 0x83, 0xc1, 0x01, 0x02}; /* a list inside a string */
+    static const u8 not_a_list[] = {0x83, 1, 2, 3};
+    static const u8 empty[] = {0xc0};
+    arena_init(&arena, ARENA_BYTES);
+    assert_false(is_ok(block_body_decode(&arena, BYTES_OF(string_of_one), &txs)));
+    assert_false(is_ok(block_body_decode(&arena, BYTES_OF(string_list), &txs)));
+    assert_false(is_ok(block_body_decode(&arena, BYTES_OF(not_a_list), &txs)));
+    assert_ok(block_body_decode(&arena, BYTES_OF(empty), &txs));
+    assert_int_equal(txs.count, 0);
+    struct buf raw;
+    buf_init(&raw, MIB(1));
+    size_t list = rlp_list_begin(&raw);
+    for (size_t i = 0; i <= BLOCK_TXS_MAX; i++) {
+        rlp_put_bytes(&raw, bytes_str("\x02\xc0"));
+    }
+    rlp_list_end(&raw, list);
+    assert_int_equal(block_body_decode(&arena, buf_bytes(&raw), &txs).code, ERR_LIMIT);
+    buf_free(&raw);
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(header_round_trip_and_every_cut),
+        cmocka_unit_test(base_fee_moves_by_an_eighth),
+        cmocka_unit_test(receipts_come_back),
+        cmocka_unit_test(blooms_have_three_bits),
+        cmocka_unit_test(body_refuses_what_is_no_transaction),
+        cmocka_unit_test(public_chain),
+        cmocka_unit_test(public_receipts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
