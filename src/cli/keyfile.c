@@ -52,10 +52,7 @@ static err save_hex(const char *path, const u8 in[32])
     return chmod(path, 0400) == 0 ? ok() : fail(ERR_IO);
 }
 
-static err random_bytes(u8 out[32])
-{
-    return getrandom(out, 32, 0) == 32 ? ok() : fail(ERR_IO);
-}
+static err random_bytes(u8 out[32]) { return getrandom(out, 32, 0) == 32 ? ok() : fail(ERR_IO); }
 
 err key_load(const char *path, struct secp_secret *ret_secret)
 {
@@ -84,6 +81,11 @@ err key_make(const char *path, struct secp_secret *ret_secret)
 err master_load(const char *path, struct master_key *ret_master)
 {
     return load_hex(path, ret_master->b);
+}
+
+err master_save(const char *path, const struct master_key *master)
+{
+    return save_hex(path, master->b);
 }
 
 err master_make(const char *path, struct master_key *ret_master)

@@ -1,10 +1,12 @@
 /* keyfile.h: keys of roles and owners, as files that only their user may read.
  *
  * A key file is 64 hex digits and a line end, mode 0400: a secp256k1 secret, which is the account.
- * What else a role needs is derived from it (HKDF-SHA256 with a domain text), so one file is the whole
- * identity: the gateway's X25519 box key, the storage node's receipt signer. A running role finds it by
- * --key FILE, else as $CREDENTIALS_DIRECTORY/NAME, so that a restart needs nobody. An owner's master
- * key file has the same form. For export and backup there is the envelope (docs/formats/envelope.md).
+ * What else a role needs is derived from it (HKDF-SHA256 with a domain text), so one file is the
+ * whole identity: the gateway's X25519 box key, the storage node's receipt signer. A running role
+ * finds it by
+ * --key FILE, else as $CREDENTIALS_DIRECTORY/NAME, so that a restart needs nobody. An owner's
+ * master key file has the same form. For export and backup there is the envelope
+ * (docs/formats/envelope.md).
  */
 #ifndef CLI_KEYFILE_H
 #define CLI_KEYFILE_H
@@ -18,8 +20,9 @@ err key_load(const char *path, struct secp_secret *ret_secret);
 err key_save(const char *path, const struct secp_secret *secret);
 /* key_make: a fresh random key; saved unless path is NULL. */
 err key_make(const char *path, struct secp_secret *ret_secret);
-/* master_load / master_make: the same for 32 bytes that are no account. */
+/* master_load / master_save / master_make: the same for 32 bytes that are no account. */
 err master_load(const char *path, struct master_key *ret_master);
+err master_save(const char *path, const struct master_key *master);
 err master_make(const char *path, struct master_key *ret_master);
 
 void key_derive_box(struct x_secret *ret_box, const struct secp_secret *secret);

@@ -43,7 +43,8 @@ int cli_usage(const struct cli *cli, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    snprintf(hint, sizeof hint, "see: cairn %s --help", cli->verb->name);
+    snprintf(hint, sizeof hint, "see: cairn %s%s--help", cli->verb ? cli->verb->name : "",
+             cli->verb ? " " : "");
     print_error(cli, "USAGE", message, hint);
     return 2;
 }
@@ -68,25 +69,6 @@ void cli_print_json(const struct cli *cli, json_t *object)
         fflush(stdout);
     }
     json_decref(object);
-}
-
-void cli_help(const struct verb *verb)
-{
-    printf("usage: cairn %s%s%s [--json] [--quiet] [--help]\n\n%s\n", verb->name,
-           verb->arguments[0] ? " " : "", verb->arguments, verb->summary);
-    if (verb->text != NULL) {
-        printf("\n%s\n", verb->text);
-    }
-    if (verb->flags != NULL && verb->flags->name != NULL) {
-        printf("\nflags:\n");
-        for (const struct flag *flag = verb->flags; flag->name != NULL; flag++) {
-            char left[64];
-            snprintf(left, sizeof left, "--%s%s%s", flag->name, flag->value ? " " : "",
-                     flag->value ? flag->value : "");
-            printf("  %-24s %s\n", left, flag->help);
-        }
-    }
-    printf("\nexamples:\n%s\n", verb->examples);
 }
 
 /* ---- running in a loop ---- */

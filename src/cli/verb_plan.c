@@ -93,9 +93,11 @@ const struct verb verb_plan = {
     .name = "plan",
     .arguments = "[FLAGS]",
     .summary = "the odds of losing data, for a redundancy class and a network",
-    .text = "Prints the probability that a segment is lost: with repair, without it, and when a part\n"
-            "of the whole network vanishes at once.",
-    .examples = "  cairn plan\n  cairn plan --class rs-10-20 --nodes 500 --churn 1 --repair-time 6h",
+    .text =
+        "Prints the probability that a segment is lost: with repair, without it, and when a part\n"
+        "of the whole network vanishes at once.",
+    .examples =
+        "  cairn plan\n  cairn plan --class rs-10-20 --nodes 500 --churn 1 --repair-time 6h",
     .flags = flags,
     .run = run,
 };

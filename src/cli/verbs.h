@@ -4,6 +4,8 @@
 
 #include "cli/cli.h"
 
+extern const struct verb verb_help;
+extern const struct verb verb_key;
 extern const struct verb verb_plan;
 
 #endif
