@@ -5,8 +5,8 @@
  * commits to the n fragment roots; any holder can give the roots, segment_id() checks them) and per
  * fragment (provider, position in that provider's list).
  *
- * A holder entry with provider 0 was never filled (value 0) or was cleared (value = seconds from
- * the commit to the loss, at least 1).
+ * A holder entry with provider 0 was never filled (position 0) or was cleared (position = 1 +
+ * seconds from the commit to the loss).
  *
  * Tickets. Numbers of a (territory, gateway) pair are used once each, in any order inside a window
  * of 256; when the window moves on, unused ones count as skipped (at most ticket_skip_percent of
