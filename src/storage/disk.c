@@ -130,8 +130,8 @@ void disk_probe(struct disk *disk, struct loop *loop, u64 reserve_bytes)
 
 void disk_incoming_path(const struct disk *disk, u64 serial, char out[PATH_BYTES_MAX])
 {
-    int len = snprintf(out, PATH_BYTES_MAX, "%s/incoming/%llu", disk->path,
-                       (unsigned long long)serial);
+    int len =
+        snprintf(out, PATH_BYTES_MAX, "%s/incoming/%llu", disk->path, (unsigned long long)serial);
     assert_that(len > 0 && len < PATH_BYTES_MAX);
 }
 

@@ -5,8 +5,8 @@
  *   PATH/fragments/XX/NAME           XX: two hexadecimal digits, (number / 64) mod 256
  *
  * A disk takes no new bytes unless it is DISK_FINE. Faults of reads and writes are reported here;
- * disk_probe(), called now and then, finds out whether it works again. A disk whose folder came back
- * without its disk.id is another disk: the one that was there counts as absent.
+ * disk_probe(), called now and then, finds out whether it works again. A disk whose folder came
+ * back without its disk.id is another disk: the one that was there counts as absent.
  */
 #ifndef STORAGE_DISK_H
 #define STORAGE_DISK_H

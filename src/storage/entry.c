@@ -9,7 +9,7 @@
 
 #define ENTRY_VERSION 1
 
-_Static_assert(RUNS_MAX * RUN_BYTES == FRAGMENT_BYTES_MAX, "a fragment is at most RUNS_MAX runs");
+_Static_assert(RUNS_MAX *RUN_BYTES == FRAGMENT_BYTES_MAX, "a fragment is at most RUNS_MAX runs");
 _Static_assert(RUN_BYTES % LEAF_BYTES == 0, "runs are whole leaves");
 
 struct fragment_key entry_key(const struct shelf_entry *entry)

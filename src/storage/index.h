@@ -2,8 +2,8 @@
  *
  * Every change is a function that runs inside a write transaction on a worker thread. Changes that
  * are asked for while a transaction is being made durable share the next one: of the fibers that
- * wait, the first leads, runs everything that has queued up (INDEX_BATCH_MAX at most), and hands the
- * lead on. So n uploads that finish together cost one or two flushes of the disk, not n.
+ * wait, the first leads, runs everything that has queued up (INDEX_BATCH_MAX at most), and hands
+ * the lead on. So n uploads that finish together cost one or two flushes of the disk, not n.
  *
  * A change that refuses (returns a fault before it has written anything) does not disturb the
  * others of its batch. When the transaction itself fails, nothing of the batch was written and all

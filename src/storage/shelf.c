@@ -1,10 +1,10 @@
-/* shelf.c: opening, accounts, finding. */
-#include "storage/shelf_internal.h"
+#include "storage/shelf.h"
 
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/kinds.h"
+#include "storage/shelf_internal.h"
 
 #include <stdio.h>
 
@@ -438,8 +438,7 @@ struct prepare {
 static void run_prepare(void *arg)
 {
     struct prepare *prepare = arg;
-    prepare->result =
-        disk_prepare(prepare->path, prepare->random, prepare->id, &prepare->fresh);
+    prepare->result = disk_prepare(prepare->path, prepare->random, prepare->id, &prepare->fresh);
 }
 
 static err load_disks(struct kv_txn *txn, void *arg)

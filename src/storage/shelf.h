@@ -81,9 +81,9 @@ u32 shelf_writer_length(const struct shelf_writer *writer);
  * ERR_NO_SPACE, ERR_IO as above. */
 err shelf_writer_root(struct shelf_writer *writer, struct hash *ret_root);
 /* shelf_writer_commit: makes it durable under entry (place and position are filled in here). The
- * seal fits key, length and root. Ends the writer whatever happens. If the same fragment of the same
- * segment is here already its deadline is moved and the new bytes are dropped. ERR_CONFLICT: this
- * key holds other bytes; ERR_BUSY: the key is being changed; ERR_NO_SPACE, ERR_IO. */
+ * seal fits key, length and root. Ends the writer whatever happens. If the same fragment of the
+ * same segment is here already its deadline is moved and the new bytes are dropped. ERR_CONFLICT:
+ * this key holds other bytes; ERR_BUSY: the key is being changed; ERR_NO_SPACE, ERR_IO. */
 err shelf_writer_commit(struct shelf_writer *writer, const struct shelf_entry *entry);
 void shelf_writer_abort(struct shelf_writer *writer); /* NULL is fine */
 
@@ -124,8 +124,8 @@ err shelf_change(struct shelf *shelf, const struct shelf_change *changes, size_t
 /* shelf_drop: removes entries and bytes, count <= SHELF_CHANGES_MAX. Passed over: keys that are
  * busy or gone, and entries whose deadline is later than deadline_max (a receipt was given
  * meanwhile). *ret_dropped may be NULL. */
-err shelf_drop(struct shelf *shelf, const struct fragment_key *keys, size_t count,
-               u64 deadline_max, size_t *ret_dropped);
+err shelf_drop(struct shelf *shelf, const struct fragment_key *keys, size_t count, u64 deadline_max,
+               size_t *ret_dropped);
 /* shelf_sweep: removes files that no entry names from one of the 256 folders of each disk. */
 err shelf_sweep(struct shelf *shelf, u8 folder);
 
@@ -160,7 +160,8 @@ struct shelf_copy {
     u32 bytes;
 };
 
-/* shelf_copy_put: durable. ok if it is here already; ERR_LIMIT past COPIES_MAX or COPIES_BYTES_MAX. */
+/* shelf_copy_put: durable. ok if it is here already; ERR_LIMIT past COPIES_MAX or COPIES_BYTES_MAX.
+ */
 err shelf_copy_put(struct shelf *shelf, const struct hash *hash, u64 added_ms, bytes raw);
 size_t shelf_copy_count(const struct shelf *shelf);
 /* shelf_copies: up to cap of them, oldest first is not promised; returns how many. */

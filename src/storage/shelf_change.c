@@ -226,8 +226,8 @@ static void account_dropped(struct shelf *shelf, struct dropped *item)
     }
 }
 
-err shelf_drop(struct shelf *shelf, const struct fragment_key *keys, size_t count,
-               u64 deadline_max, size_t *ret_dropped)
+err shelf_drop(struct shelf *shelf, const struct fragment_key *keys, size_t count, u64 deadline_max,
+               size_t *ret_dropped)
 {
     assert_that(count <= SHELF_CHANGES_MAX);
     struct dropped *items = mem_alloc_array(count, sizeof *items);
@@ -331,8 +331,7 @@ err shelf_sweep(struct shelf *shelf, u8 folder)
         }
         int len = snprintf(path, sizeof path, "%s/fragments/%02x", disk->path, folder);
         assert_that(len > 0 && len < PATH_BYTES_MAX);
-        struct sweep sweep = {
-            .index = shelf->index, .disk = disk, .folder = path, .found = found};
+        struct sweep sweep = {.index = shelf->index, .disk = disk, .folder = path, .found = found};
         worker_run(shelf->loop, run_sweep, &sweep);
         for (size_t k = 0; k < sweep.count; k++) {
             remove_unclaimed(shelf, disk, &found[k]);

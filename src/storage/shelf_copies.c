@@ -49,8 +49,7 @@ static void forget_copy(struct shelf *shelf, const struct hash *hash)
 err shelf_copy_put(struct shelf *shelf, const struct hash *hash, u64 added_ms, bytes raw)
 {
     assert_that(raw.len <= COPY_BYTES_MAX);
-    const struct shelf_copy copy = {
-        .hash = *hash, .added_ms = added_ms, .bytes = (u32)raw.len};
+    const struct shelf_copy copy = {.hash = *hash, .added_ms = added_ms, .bytes = (u32)raw.len};
     struct copy_job job = {.copy = &copy, .raw = raw};
     if (find_copy(shelf, hash) == NULL) {
         if (shelf->copy_count == COPIES_MAX || shelf->copy_bytes + raw.len > COPIES_BYTES_MAX) {

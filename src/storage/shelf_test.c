@@ -758,9 +758,9 @@ static void names(void **state)
     fragment_key_pack(packed, &key);
     assert_true(fragment_key_unpack(&back, BYTES_OF(packed)));
     assert_true(fragment_key_eq(&key, &back));
-    static const char *const bad[] = {"",         "1",         "1.2.3",   "1.2.3.30", "1.2.3.4.5",
-                                      "1.2.3.4.", ".1.2.3",    "1..2.3",  "01.2.3.4", "1.2.3.4 ",
-                                      "1.2.3.-4", "1.2.3.0x1", "1.4294967296.3.4"};
+    static const char *const bad[] = {
+        "",       "1",        "1.2.3",    "1.2.3.30", "1.2.3.4.5", "1.2.3.4.",        ".1.2.3",
+        "1..2.3", "01.2.3.4", "1.2.3.4 ", "1.2.3.-4", "1.2.3.0x1", "1.4294967296.3.4"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         assert_false(fragment_key_parse(&back, bytes_str(bad[i])));
     }
