@@ -40,7 +40,8 @@ static void test_versions(void **state)
     weight_pack(&word, &v);
     struct weight_versions back;
     weight_unpack(&back, &word);
-    assert_memory_equal(&v, &back, sizeof v);
+    assert_int_equal(back.epoch, v.epoch);
+    assert_memory_equal(back.value, v.value, sizeof v.value);
 }
 
 /* What the tree should say, kept as a plain table per epoch. */

@@ -585,8 +585,8 @@ static void test_draws(void **state)
     assert_true(scene_commit(&scene, &entry));
     assert_int_equal(world_logs(&scene.world, &segment_module, "SegmentRegistered", NULL), 1);
     assert_int_equal(world_logs(&scene.world, &segment_module, "ReceiptSkipped", NULL), 0);
-    printf("commit among 48 providers, %u receipts: %llu gas\n", index,
-           (unsigned long long)scene.world.gas_used);
+    print_message("commit among 48 providers, %u receipts: %llu gas\n", index,
+                  (unsigned long long)scene.world.gas_used);
     scene_check(&scene);
     world_free(&scene.world);
 }

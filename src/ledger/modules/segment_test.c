@@ -30,11 +30,11 @@ static void test_commit(void **state)
         assert_int_equal(scene_provider(&scene, i + 1).service, scene_fragment_bytes());
     }
     scene_check(&scene);
-    printf("commit of one rs-4-8 segment, 12 receipts: %llu gas\n",
-           (unsigned long long)scene.world.gas_used);
+    print_message("commit of one rs-4-8 segment, 12 receipts: %llu gas\n",
+                  (unsigned long long)scene.world.gas_used);
     entry = scene_entry(&scene, 1, 12);
     assert_true(scene_commit(&scene, &entry));
-    printf("the second one: %llu gas\n", (unsigned long long)scene.world.gas_used);
+    print_message("the second one: %llu gas\n", (unsigned long long)scene.world.gas_used);
     assert_true(scene_load(&scene, 1, &record));
     assert_int_equal(record.serial, 2);
     scene_check(&scene);
@@ -626,7 +626,7 @@ static void test_gas_covers_a_full_commit(void **state)
         world_commit(&scene.world, GATEWAY, scene.territory, entries, COUNT_OF(entries), NULL, 0));
     assert_int_equal(world_logs(&scene.world, &segment_module, "SegmentRegistered", NULL),
                      COUNT_OF(entries));
-    printf("commit of 16 segments: %llu gas\n", (unsigned long long)scene.world.gas_used);
+    print_message("commit of 16 segments: %llu gas\n", (unsigned long long)scene.world.gas_used);
     scene_check(&scene);
     world_free(&scene.world);
 }

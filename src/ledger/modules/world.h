@@ -21,7 +21,6 @@
 #include "ledger/modules/territory_layout.h"
 
 #include <jansson.h>
-#include <stdio.h>
 
 #define WORLD_GAS 15000000u
 #define WORLD_CHAIN_ID 7200
@@ -169,13 +168,15 @@ static inline void world_init(struct world *world)
     journal_init(&world->journal, &empty, MIB(256));
     world->block =
         (struct block_env){.chain_id = WORLD_CHAIN_ID, .time = WORLD_START, .gas_limit = 60000000};
-    char config[128];
     struct address governance = world_person(0);
-    char hex[41];
-    hex_encode(hex, sizeof hex, BYTES_OF(governance.b));
-    snprintf(config, sizeof config, "{\"profile\": \"devnet\", \"governance\": \"0x%s\"}", hex);
+    struct buf config;
+    buf_init(&config, 256);
+    buf_put_str(&config, "{\"profile\": \"devnet\", \"governance\": \"0x");
+    buf_put_hex(&config, BYTES_OF(governance.b));
+    buf_put(&config, bytes_make("\"}", 3)); /* with the final zero */
     world_check(world_genesis(world, &registry_module, "{}"));
-    world_check(world_genesis(world, &params_module, config));
+    world_check(world_genesis(world, &params_module, (const char *)config.data));
+    buf_free(&config);
     world_blocks(world, 3, 1);
 }
 
