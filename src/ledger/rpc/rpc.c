@@ -1,0 +1,251 @@
+#include "ledger/rpc/rpc.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ledger/rpc/internal.h"
+
+#define ERROR_BYTES_MAX KIB(64) /* of one error's data and message */
+
+void rpc_new(const struct rpc_options *options, struct rpc **ret_rpc)
+{
+    struct rpc *rpc = MEM_NEW(struct rpc);
+    rpc->options = *options;
+    event_init(&rpc->resumed);
+    event_init(&rpc->advanced);
+    map_init(&rpc->filters);
+    *ret_rpc = rpc;
+}
+
+void rpc_free(struct rpc *rpc)
+{
+    if (rpc != NULL) {
+        rpc_filters_free(rpc);
+        mem_free(rpc);
+    }
+}
+
+void rpc_pause(struct rpc *rpc)
+{
+    assert_that(!rpc->paused && rpc->options.loop != NULL);
+    rpc->paused = true;
+}
+
+void rpc_resume(struct rpc *rpc)
+{
+    assert_that(rpc->paused);
+    rpc->paused = false;
+    event_wake_all(&rpc->resumed);
+}
+
+void rpc_advanced(struct rpc *rpc) { event_wake_all(&rpc->advanced); }
+
+void rpc_stop_waiting(struct rpc *rpc)
+{
+    rpc->draining = true;
+    event_wake_all(&rpc->advanced);
+}
+
+struct rpc_counts rpc_counts(const struct rpc *rpc)
+{
+    struct rpc_counts counts = rpc->counts;
+    counts.filters = rpc->filters.count;
+    return counts;
+}
+
+/* --- answers --- */
+
+static json_t *envelope(const json_t *id)
+{
+    json_t *answer = json_object();
+    json_object_set_new(answer, "jsonrpc", json_string("2.0"));
+    json_object_set_new(answer, "id", id != NULL ? json_deep_copy(id) : json_null());
+    return answer;
+}
+
+static json_t *error_answer(const json_t *id, int code, const char *message, json_t *data)
+{
+    json_t *answer = envelope(id);
+    json_t *error = json_object();
+    json_t *text = json_string(message);
+    json_object_set_new(error, "code", json_integer(code));
+    json_object_set_new(error, "message", text != NULL ? text : json_string("error"));
+    if (data != NULL) {
+        json_object_set(error, "data", data);
+    }
+    json_object_set_new(answer, "error", error);
+    return answer;
+}
+
+void rpc_answer_failure(struct buf *out, int code, const char *message)
+{
+    json_t *answer = error_answer(NULL, code, message, NULL);
+    json_write(out, answer);
+    json_decref(answer);
+}
+
+/* --- one call --- */
+
+static json_t *run_method(struct rpc_request *r, const struct rpc_method *method)
+{
+    size_t count = json_array_size(r->params);
+    if (count < method->params_min) {
+        return rpc_refuse(r, RPC_INVALID_PARAMS, "missing value for required argument %zu", count);
+    }
+    if (count > method->params_max) {
+        return rpc_refuse(r, RPC_INVALID_PARAMS, "too many arguments, want at most %u",
+                          method->params_max);
+    }
+    return rpc_enter(r) ? method->run(r) : NULL;
+}
+
+/* Appends the text of the answer, unless there is nobody to answer (id NULL). An answer that does
+ * not fit becomes an error. */
+static void write_answer(struct rpc_request *r, const json_t *id, json_t *result, struct buf *out)
+{
+    struct rpc *rpc = r->rpc;
+    if (id != NULL && result != NULL) {
+        size_t begin = out->len;
+        json_t *answer = envelope(id);
+        json_object_set(answer, "result", result);
+        json_write(out, answer);
+        json_decref(answer);
+        if (out->failed) {
+            out->failed = false;
+            out->len = begin;
+            rpc_refuse(r, RPC_LIMIT, "the answer is larger than %llu bytes",
+                       (unsigned long long)RPC_REPLY_BYTES_MAX);
+        }
+    }
+    if (r->code != 0) {
+        rpc->counts.failures++;
+    }
+    if (id != NULL && r->code != 0) {
+        json_t *answer = error_answer(id, r->code, r->message, r->data);
+        out->limit += ERROR_BYTES_MAX; /* errors always fit */
+        json_write(out, answer);
+        json_decref(answer);
+    }
+}
+
+static void run_call(struct rpc *rpc, const char *name, const json_t *params, const json_t *id,
+                     bool may_wait, struct buf *out)
+{
+    struct rpc_request r = {
+        .rpc = rpc, .app = rpc->options.app, .params = params, .may_wait = may_wait};
+    const struct rpc_method *method = rpc_method_find(name);
+    json_t *result = NULL;
+    arena_init(&r.arena, RPC_REQUEST_BYTES_MAX);
+    rpc->counts.calls++;
+    if (method == NULL) {
+        rpc_refuse(&r, RPC_METHOD_NOT_FOUND, "the method %.100s does not exist", name);
+    } else {
+        result = run_method(&r, method);
+        assert_that((result == NULL) == (r.code != 0));
+    }
+    rpc_view_close(&r);
+    write_answer(&r, id, result, out);
+    json_decref(result);
+    json_decref(r.data);
+    arena_free(&r.arena);
+}
+
+static void refuse_request(struct rpc *rpc, const json_t *id, int code, const char *message,
+                           struct buf *out)
+{
+    rpc->counts.failures++;
+    json_t *answer = error_answer(id, code, message, NULL);
+    out->limit += ERROR_BYTES_MAX;
+    json_write(out, answer);
+    json_decref(answer);
+}
+
+static bool id_is_fine(const json_t *id)
+{
+    return id == NULL || json_is_string(id) || json_is_number(id) || json_is_null(id);
+}
+
+static void answer_one(struct rpc *rpc, const json_t *request, bool may_wait, struct buf *out)
+{
+    const json_t *id = json_object_get(request, "id");
+    const char *version = json_read_str(request, "jsonrpc");
+    const char *name = json_read_str(request, "method");
+    const json_t *params = json_object_get(request, "params");
+    if (!json_is_object(request) || version == NULL || strcmp(version, "2.0") != 0 ||
+        name == NULL || !id_is_fine(id)) {
+        refuse_request(rpc, id_is_fine(id) ? id : NULL, RPC_INVALID_REQUEST, "invalid request",
+                       out);
+        return;
+    }
+    if (params != NULL && !json_is_array(params) && !json_is_null(params)) {
+        if (id != NULL) {
+            refuse_request(rpc, id, RPC_INVALID_PARAMS, "params must be an array", out);
+        }
+        return;
+    }
+    run_call(rpc, name, params, id, may_wait, out);
+}
+
+static void answer_batch(struct rpc *rpc, const json_t *batch, struct buf *out)
+{
+    size_t count = json_array_size(batch);
+    size_t begin = out->len;
+    if (count == 0) {
+        refuse_request(rpc, NULL, RPC_INVALID_REQUEST, "empty batch", out);
+        return;
+    }
+    if (count > RPC_BATCH_MAX) {
+        refuse_request(rpc, NULL, RPC_INVALID_REQUEST, "batch too large", out);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t before = out->len;
+        out->limit++; /* the frame always fits */
+        buf_put_u8(out, before == begin ? '[' : ',');
+        answer_one(rpc, json_array_get(batch, i), false, out);
+        if (out->len == before + 1) {
+            out->len = before; /* a notification */
+        }
+    }
+    if (out->len > begin) {
+        out->limit++;
+        buf_put_u8(out, ']');
+    }
+}
+
+/* The parsed form of a text takes much more memory than the text if it is all structure. */
+static bool shape_is_fine(bytes text)
+{
+    size_t tokens = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        u8 c = text.data[i];
+        if (in_string && c == '\\') {
+            i++;
+        } else if (c == '"') {
+            in_string = !in_string;
+        } else if (!in_string) {
+            tokens += c == ',' || c == ':' || c == '[' || c == '{';
+        }
+    }
+    return tokens <= RPC_TOKENS_MAX;
+}
+
+void rpc_answer(struct rpc *rpc, bytes body, struct buf *out)
+{
+    json_t *request;
+    if (body.len > RPC_BODY_BYTES_MAX || !shape_is_fine(body)) {
+        refuse_request(rpc, NULL, RPC_INVALID_REQUEST, "request too large", out);
+        return;
+    }
+    if (!is_ok(json_parse(body, RPC_BODY_BYTES_MAX, &request))) {
+        refuse_request(rpc, NULL, RPC_PARSE_ERROR, "parse error", out);
+        return;
+    }
+    if (json_is_array(request)) {
+        answer_batch(rpc, request, out);
+    } else {
+        answer_one(rpc, request, true, out);
+    }
+    json_decref(request);
+}
