@@ -1,7 +1,8 @@
 /* vault_module.h: a small native module for tests: numbers behind keys, deposits, payments.
  *
- * It does one of everything that a module can do (store, load, log, pay, charge, revert, begin_block,
- * genesis), so that the executor, the application and the node can be tested without the real ones.
+ * It does one of everything that a module can do (store, load, log, pay, charge, revert,
+ * begin_block, genesis), so that the executor, the application and the node can be tested without
+ * the real ones.
  */
 #ifndef TESTS_SUPPORT_VAULT_MODULE_H
 #define TESTS_SUPPORT_VAULT_MODULE_H

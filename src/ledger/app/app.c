@@ -71,8 +71,8 @@ err app_advance_pool(struct app *app)
     struct state_view *view;
     TRY(state_view_open(app->state, app->info.height, &view));
     struct state_source source = state_view_source(view);
-    err e = pool_advance(&app->pool, &source,
-                         block_base_fee(&app->head, app->genesis->base_fee_floor));
+    err e =
+        pool_advance(&app->pool, &source, block_base_fee(&app->head, app->genesis->base_fee_floor));
     state_view_close(view);
     return e;
 }
@@ -86,8 +86,7 @@ static err check_genesis(struct app *app)
     TRY(state_view_open(app->state, state_head(app->state).height, &view));
     arena_init(&arena, HEAD_BYTES_MAX);
     err e = state_view_meta(view, "genesis", &arena, &hash);
-    if (is_err(e, ERR_NOT_FOUND) ||
-        (is_ok(e) && !bytes_eq(hash, BYTES_OF(app->genesis_hash)))) {
+    if (is_err(e, ERR_NOT_FOUND) || (is_ok(e) && !bytes_eq(hash, BYTES_OF(app->genesis_hash)))) {
         log_error("app", "the store belongs to another genesis");
         e = fail(ERR_REFUSED);
     }

@@ -8,8 +8,8 @@
  * The application owns state, pool and genesis. finalize_block executes and computes the Ethereum
  * header of the height, in memory; commit makes it durable with its block in one transaction. A
  * crash in between leaves the height before: the host then finalizes the same decided block again
- * and gets the same header. Everything but prepare_proposal is a function of the committed state and
- * the request.
+ * and gets the same header. Everything but prepare_proposal is a function of the committed state
+ * and the request.
  *
  * One thread owns an app and calls everything here. Calls take milliseconds to hundreds of them; a
  * host may put finalize_block and commit into one worker_run().
@@ -82,7 +82,7 @@ struct app_finalized {
     struct app_info info;       /* as it will be after commit */
     struct block_header header; /* Ethereum header of the height */
     const struct app_tx_result *txs;
-    size_t tx_count;            /* arrays are valid until the next finalize_block */
+    size_t tx_count; /* arrays are valid until the next finalize_block */
 };
 
 /* Grammar and meaning of each: the ABCI 2.0 specification. `self` is the struct app. Snapshots
@@ -102,11 +102,13 @@ struct app_table {
     err (*process_proposal)(void *self, const struct consensus_header *header,
                             const struct block_txs *txs, enum app_verdict *ret_verdict);
     /* Hashes of the oldest adequately paid waiting transactions (inclusion lists). */
-    err (*extend_vote)(void *self, const struct consensus_header *header, struct buf *ret_extension);
-    err (*verify_vote_extension)(void *self, const struct consensus_header *header,
-                                 bytes extension, enum app_verdict *ret_verdict);
+    err (*extend_vote)(void *self, const struct consensus_header *header,
+                       struct buf *ret_extension);
+    err (*verify_vote_extension)(void *self, const struct consensus_header *header, bytes extension,
+                                 enum app_verdict *ret_verdict);
     /* Executes a decided block on top of the last committed one. A verdict other than APP_ACCEPT
-     * means that the engine decided an invalid block: nothing has changed, and the host must stop. */
+     * means that the engine decided an invalid block: nothing has changed, and the host must stop.
+     */
     err (*finalize_block)(void *self, const struct decided *decided,
                           struct app_finalized *ret_finalized, enum app_verdict *ret_verdict);
     /* Makes the finalized block durable and advances the pool. */

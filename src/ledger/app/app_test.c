@@ -148,8 +148,8 @@ static struct decided decide(const struct chain *chain, const struct block_txs *
                         .valid_round = VOTE_NO_ROUND};
     consensus_header_id(&vote.block_id, header);
     vote_digest(&digest, &vote);
-    decided.certificate = (struct certificate){
-        .height = header->height, .block_id = vote.block_id, .count = 1};
+    decided.certificate =
+        (struct certificate){.height = header->height, .block_id = vote.block_id, .count = 1};
     secp_sign(&decided.certificate.items[0].signature, &chain->seat, &digest);
     return decided;
 }
@@ -255,8 +255,8 @@ static void transfers_and_calls(void **state)
     chain_init(&chain);
     struct u256 before = balance_of(&chain, &chain.user_address);
     assert_int_equal(submit(&chain, call_tx(0, &friend, 1000, bytes_str(""))), TX_VALID);
-    assert_int_equal(
-        submit(&chain, call_tx(1, &vault, 0, vault_call(&call, VAULT_SET, set))), TX_VALID);
+    assert_int_equal(submit(&chain, call_tx(1, &vault, 0, vault_call(&call, VAULT_SET, set))),
+                     TX_VALID);
     struct app_finalized block = next_block(&chain);
     assert_int_equal(block.tx_count, 2);
     assert_true(block.txs[0].success && block.txs[1].success);
@@ -339,8 +339,7 @@ static void refused_before_inclusion(void **state)
     struct tx create = call_tx(0, &(struct address){{0}}, 0, bytes_str("\x60"));
     create.is_create = true;
     assert_int_equal(submit(&chain, create), TX_CODE_UNSUPPORTED);
-    assert_int_equal(submit(&chain, call_tx(0, &contract, 0, bytes_str(""))),
-                     TX_CODE_UNSUPPORTED);
+    assert_int_equal(submit(&chain, call_tx(0, &contract, 0, bytes_str(""))), TX_CODE_UNSUPPORTED);
     assert_int_equal(submit(&chain, call_tx(0, &precompile, 0, bytes_str(""))),
                      TX_CODE_UNSUPPORTED);
     struct tx tx = call_tx(0, &friend, 0, bytes_str(""));
@@ -426,11 +425,11 @@ static void wrong_proposals_are_rejected(void **state)
     for (int field = 0; field < 13; field++) {
         struct decided decided = decide(&chain, &none, info.time_ms + 1000);
         struct consensus_header *header = &decided.header;
-        u8 *const bytes_of_field[] = {header->parent_id.b,       header->parent_hash.b,
-                                      header->txs_root.b,        header->sidecar_root.b,
-                                      header->seats_hash.b,      header->next_seats_hash.b,
-                                      header->params_hash.b,     header->proposer.b,
-                                      (u8 *)&header->chain_id,   (u8 *)&header->height};
+        u8 *const bytes_of_field[] = {header->parent_id.b,     header->parent_hash.b,
+                                      header->txs_root.b,      header->sidecar_root.b,
+                                      header->seats_hash.b,    header->next_seats_hash.b,
+                                      header->params_hash.b,   header->proposer.b,
+                                      (u8 *)&header->chain_id, (u8 *)&header->height};
         if (field < 10) {
             bytes_of_field[field][0] ^= 1;
         } else if (field == 10) {
@@ -515,8 +514,8 @@ static void calls_and_estimates(void **state)
     arena_init(&arena, MIB(16));
     buf_init(&call, KIB(4));
     chain_init(&chain);
-    assert_int_equal(
-        submit(&chain, call_tx(0, &vault, 0, vault_call(&call, VAULT_SET, set))), TX_VALID);
+    assert_int_equal(submit(&chain, call_tx(0, &vault, 0, vault_call(&call, VAULT_SET, set))),
+                     TX_VALID);
     next_block(&chain);
     struct call_request get = {
         .from = chain.user_address, .to = vault, .input = vault_call(&call, VAULT_GET, set)};
@@ -581,9 +580,9 @@ static void proofs_lead_to_the_header(void **state)
         assert_int_equal(proof_account(&header.state_root, &vault, proof.proof.nodes,
                                        proof.proof.count, &account, &storage_root),
                          PROOF_PRESENT);
-        assert_int_equal(proof_slot(&storage_root, &slot, proof.slots[0].nodes,
-                                    proof.slots[0].count, &word),
-                         height > 0 ? PROOF_PRESENT : PROOF_ABSENT);
+        assert_int_equal(
+            proof_slot(&storage_root, &slot, proof.slots[0].nodes, proof.slots[0].count, &word),
+            height > 0 ? PROOF_PRESENT : PROOF_ABSENT);
         assert_int_equal(load_be64(word.b + 24), height);
     }
     arena_free(&arena);

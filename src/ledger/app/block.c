@@ -9,8 +9,8 @@
 
 #define PARAMS_VERSION 1
 #define RECEIPTS_BYTES_MAX MIB(256)
-/* What prepare_proposal looks at, in multiples of the block's gas: limits are usually far above what
- * is used. */
+/* What prepare_proposal looks at, in multiples of the block's gas: limits are usually far above
+ * what is used. */
 #define TAKE_GAS_FACTOR 4
 
 /* A block being executed. */
@@ -96,8 +96,7 @@ static void run_end(struct run *run) { journal_free(&run->journal); }
 static err copy_logs(struct run *run, const struct journal_log **ret_logs)
 {
     const struct journal *journal = &run->journal;
-    struct journal_log *logs =
-        ARENA_ARRAY(run->arena, struct journal_log, journal->log_count + 1);
+    struct journal_log *logs = ARENA_ARRAY(run->arena, struct journal_log, journal->log_count + 1);
     if (logs == NULL) {
         return fail(ERR_LIMIT);
     }
@@ -278,8 +277,7 @@ static err changes_prepare(struct app *app, const struct journal *journal,
     return e;
 }
 
-static err genesis_commit(struct app *app, struct state_pending *pending,
-                          const struct hash *root)
+static err genesis_commit(struct app *app, struct state_pending *pending, const struct hash *root)
 {
     struct arena arena;
     struct run nothing = {0};
@@ -362,9 +360,8 @@ static err prepare_txs(struct run *run, const struct pool_tx **taken, size_t cou
     return ok();
 }
 
-static err prepare_on(struct app *app, struct state_view *view,
-                      const struct app_prepare *request, struct arena *arena,
-                      struct block_txs *ret_txs)
+static err prepare_on(struct app *app, struct state_view *view, const struct app_prepare *request,
+                      struct arena *arena, struct block_txs *ret_txs)
 {
     struct arena scratch;
     struct run run;
@@ -380,8 +377,8 @@ static err prepare_on(struct app *app, struct state_view *view,
         e = fail(ERR_LIMIT);
     }
     if (is_ok(e)) {
-        size_t count = pool_take(&app->pool, taken, BLOCK_TXS_MAX,
-                                 TAKE_GAS_FACTOR * env.gas_limit, request->bytes_max);
+        size_t count = pool_take(&app->pool, taken, BLOCK_TXS_MAX, TAKE_GAS_FACTOR * env.gas_limit,
+                                 request->bytes_max);
         e = prepare_txs(&run, taken, count, arena, &txs, hopeless, &hopeless_count);
     }
     run_end(&run);
@@ -428,9 +425,8 @@ static bool header_follows(const struct app *app, const struct consensus_header 
            header->time_ms > info->time_ms &&
            consensus_eth_time(header->time_ms) > app->head.time &&
            hash_eq(&header->parent_id, &info->consensus_id) &&
-           hash_eq(&header->parent_hash, &info->app_hash) &&
-           hash_is_zero(&header->sidecar_root) && hash_eq(&header->seats_hash, &seats) &&
-           hash_eq(&header->next_seats_hash, &next_seats) &&
+           hash_eq(&header->parent_hash, &info->app_hash) && hash_is_zero(&header->sidecar_root) &&
+           hash_eq(&header->seats_hash, &seats) && hash_eq(&header->next_seats_hash, &next_seats) &&
            hash_eq(&header->params_hash, &info->params_hash) &&
            is_seat(&info->seats, &header->proposer);
 }
@@ -550,8 +546,8 @@ static err finalize_on(struct app *app, struct state_view *view, const struct de
                        struct app_finalized *finalized, bool *ret_valid)
 {
     struct run run;
-    struct block_env env = app_env(app, consensus_eth_time(decided->header.time_ms),
-                                   &decided->header.proposer);
+    struct block_env env =
+        app_env(app, consensus_eth_time(decided->header.time_ms), &decided->header.proposer);
     *ret_valid = false;
     err e = run_begin(&run, app, view, &env, &app->ready.arena, decided->txs.count);
     if (is_ok(e)) {

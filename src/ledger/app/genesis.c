@@ -87,10 +87,7 @@ static err read_amount(const json_t *object, const char *key, u64 fallback, stru
     return value == NULL || parse_amount(value, ret) ? ok() : bad(key);
 }
 
-static int by_address(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct address));
-}
+static int by_address(const void *a, const void *b) { return memcmp(a, b, sizeof(struct address)); }
 
 static err read_seats(const json_t *root, struct seats *seats)
 {
@@ -179,8 +176,8 @@ static err check_alloc(const struct genesis *genesis)
         if (i > 0 && address_eq(&account[-1].address, &account->address)) {
             return bad("alloc");
         }
-        bool in_place = native_find(&account->address) != NULL &&
-                        (account->code.len > 0 || account->nonce > 0);
+        bool in_place =
+            native_find(&account->address) != NULL && (account->code.len > 0 || account->nonce > 0);
         if (in_place || !u256_add(&sum, sum, account->balance)) {
             return bad("alloc");
         }

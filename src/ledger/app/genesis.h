@@ -7,8 +7,9 @@
  *    "storage": {"0x…": "0x…"}}}, "modules": {"params": {…}, …}}
  *
  * Amounts are wei: decimal text, or a hex quantity with 0x. Only alloc and seats must be there with
- * chain_id and time; the rest has the defaults above. Unknown members are refused. `modules` holds one object per native
- * module, handed to its genesis function; a section without module is refused.
+ * chain_id and time; the rest has the defaults above. Unknown members are refused. `modules` holds
+ * one object per native module, handed to its genesis function; a section without module is
+ * refused.
  *
  * The identity of a ledger is its chain id and the hash of its genesis block.
  */

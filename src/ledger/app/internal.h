@@ -31,8 +31,7 @@ void app_params_hash(struct hash *out, const struct genesis *genesis);
 /* app_env: of the block after the head. */
 struct block_env app_env(const struct app *app, u64 time, const struct address *coinbase);
 /* app_sender: from the pool if it knows the transaction, else recovered. */
-bool app_sender(const struct app *app, const struct tx *tx, bytes raw,
-                struct address *ret_sender);
+bool app_sender(const struct app *app, const struct tx *tx, bytes raw, struct address *ret_sender);
 /* app_load_head: info and head from the store. */
 err app_load_head(struct app *app);
 /* app_advance_pool: to the state of the head. */

@@ -1,14 +1,14 @@
 /* block.h: Ethereum blocks as this ledger makes them: header, transactions, receipts.
  *
  * The header has the 21 fields of Prague and Osaka. Fixed are: no ommers, difficulty 0, nonce 0, no
- * withdrawals, no blob gas, parent beacon root zero, no requests. prev_randao (mixHash) is the id of
- * the consensus header of the height before, which carries the hash of the Ethereum header before
- * that: the two chains of headers hold each other. The state root is the one *after* the block; the
- * hash of the header is what JSON-RPC calls the block's hash.
+ * withdrawals, no blob gas, parent beacon root zero, no requests. prev_randao (mixHash) is the id
+ * of the consensus header of the height before, which carries the hash of the Ethereum header
+ * before that: the two chains of headers hold each other. The state root is the one *after* the
+ * block; the hash of the header is what JSON-RPC calls the block's hash.
  *
  * Transactions are kept in their canonical form (exec/tx.h); in a body a legacy one is an RLP list
- * and a typed one an RLP string, as in Ethereum's block encoding. Roots of transactions and receipts
- * are tries over rlp(index).
+ * and a typed one an RLP string, as in Ethereum's block encoding. Roots of transactions and
+ * receipts are tries over rlp(index).
  *
  * Decoders take bytes from disk and from other nodes: strict, canonical, bounded.
  */
@@ -70,8 +70,8 @@ struct block_txs {
 
 /* block_body_encode: RLP list of the transactions. */
 void block_body_encode(struct buf *out, const struct block_txs *txs);
-/* block_body_decode: items borrow from `in` (type byte and all, ready for tx_decode), the array lies
- * in arena. The transactions themselves are not looked into. ERR_LIMIT: arena, or too many. */
+/* block_body_decode: items borrow from `in` (type byte and all, ready for tx_decode), the array
+ * lies in arena. The transactions themselves are not looked into. ERR_LIMIT: arena, or too many. */
 err block_body_decode(struct arena *arena, bytes in, struct block_txs *ret_txs);
 /* block_txs_root: transactionsRoot. */
 err block_txs_root(const struct block_txs *txs, struct hash *ret_root);

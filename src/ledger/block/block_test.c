@@ -4,6 +4,7 @@
 #include "codec/rlp.h"
 #include "crypto/hash.h"
 #include "ledger/exec/account.h"
+#include "ledger/exec/proof.h"
 #include "tests/support/check.h"
 #include "tests/support/vectors.h"
 
@@ -195,6 +196,86 @@ static void public_receipts(void **state)
     arena_free(&arena);
 }
 
+/* --- public vectors: eth_getProof at the chain's head --- */
+
+static size_t read_nodes(struct arena *arena, const json_t *list, bytes nodes[PROOF_NODES_MAX])
+{
+    size_t count = json_array_size(list);
+    assert_true(count <= PROOF_NODES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(json_read_data(json_array_get(list, i), arena, &nodes[i]));
+    }
+    return count;
+}
+
+/* Slots and values come as quantities or as 32 bytes. */
+static void read_word(const json_t *value, u8 out[32])
+{
+    if (!json_read_quantity256(value, out)) {
+        assert_true(json_read_fixed(value, out, 32));
+    }
+}
+
+static void check_slot_proof(struct arena *arena, const struct hash *storage_root,
+                             const json_t *object)
+{
+    bytes nodes[PROOF_NODES_MAX];
+    struct hash slot;
+    struct word expected;
+    struct word word;
+    size_t count = read_nodes(arena, json_object_get(object, "proof"), nodes);
+    read_word(json_object_get(object, "key"), slot.b);
+    read_word(json_object_get(object, "value"), expected.b);
+    assert_int_not_equal(proof_slot(storage_root, &slot, nodes, count, &word), PROOF_INVALID);
+    assert_memory_equal(word.b, expected.b, sizeof word.b);
+}
+
+static void check_proof(struct arena *arena, const struct hash *root, const json_t *answer)
+{
+    const json_t *result = json_object_get(answer, "result");
+    const json_t *slots = json_object_get(result, "storageProof");
+    bytes nodes[PROOF_NODES_MAX];
+    struct address address;
+    struct account account;
+    struct hash storage_root;
+    struct hash expected;
+    u8 balance[32];
+    size_t count = read_nodes(arena, json_object_get(result, "accountProof"), nodes);
+    assert_true(json_read_fixed(json_object_get(result, "address"), address.b, 20));
+    assert_int_equal(proof_account(root, &address, nodes, count, &account, &storage_root),
+                     PROOF_PRESENT);
+    assert_int_equal(account.nonce, quantity(result, "nonce"));
+    read_word(json_object_get(result, "balance"), balance);
+    assert_int_equal(u256_cmp(account.balance, u256_from_be(balance)), 0);
+    assert_true(json_read_fixed(json_object_get(result, "codeHash"), expected.b, 32));
+    assert_true(hash_eq(&account.code_hash, &expected));
+    assert_true(json_read_fixed(json_object_get(result, "storageHash"), expected.b, 32));
+    assert_true(hash_eq(&storage_root, &expected));
+    for (size_t i = 0; i < json_array_size(slots); i++) {
+        check_slot_proof(arena, &storage_root, json_array_get(slots, i));
+    }
+}
+
+static void public_proofs(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"eth_getProof/get-account-proof-latest.io",
+                                        "eth_getProof/get-account-proof-blockhash.io",
+                                        "eth_getProof/get-account-proof-with-storage.io"};
+    struct vectors vectors;
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES);
+    vectors_open(&vectors, "rpc-compat");
+    struct block_header header = last_header(load_chain(&vectors, &arena));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        json_t *answer = load_answer(&vectors, names[i]);
+        check_proof(&arena, &header.state_root, answer);
+        json_decref(answer);
+    }
+    vectors_close(&vectors);
+    arena_free(&arena);
+}
+
 /* --- headers --- */
 
 static struct block_header sample_header(void)
@@ -226,8 +307,7 @@ static void header_round_trip_and_every_cut(void **state)
     block_header_hash(&b, &back);
     assert_true(hash_eq(&a, &b));
     for (size_t cut = 0; cut < raw.len; cut++) {
-        assert_int_equal(block_header_decode(bytes_make(raw.data, cut), &back).code,
-                         ERR_MALFORMED);
+        assert_int_equal(block_header_decode(bytes_make(raw.data, cut), &back).code, ERR_MALFORMED);
     }
     buf_put_u8(&raw, 0);
     assert_int_equal(block_header_decode(buf_bytes(&raw), &back).code, ERR_MALFORMED);
@@ -326,7 +406,7 @@ static void body_refuses_what_is_no_transaction(void **state)
     (void)state;
     struct arena arena;
     struct block_txs txs;
-    static const u8 string_of_one[] = {0xc1, 0x05};       /* a string shorter than an envelope */
+    static const u8 string_of_one[] = {0xc1, 0x05}; /* a string shorter than an envelope */
     static const u8 string_list[] = {0xc4, 0x83, 0xc1, 0x01, 0x02}; /* a list inside a string */
     static const u8 not_a_list[] = {0x83, 1, 2, 3};
     static const u8 empty[] = {0xc0};
@@ -358,6 +438,7 @@ int main(void)
         cmocka_unit_test(body_refuses_what_is_no_transaction),
         cmocka_unit_test(public_chain),
         cmocka_unit_test(public_receipts),
+        cmocka_unit_test(public_proofs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

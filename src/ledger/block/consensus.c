@@ -6,7 +6,7 @@
 #include "ledger/block/kinds.h"
 
 #define RECORD_VERSION 1
-#define VOTE_DOMAIN "cairn-vote"
+#define VOTE_DOMAIN "cairn vote v1"
 
 void consensus_header_encode(struct buf *out, const struct consensus_header *header)
 {

@@ -1,9 +1,9 @@
 /* consensus.h: the header that the seats agree on and sign, and the proof that they did.
  *
- * Every height has two headers. Seats vote before execution, on the consensus header of h: order and
- * hash of the transactions, time, proposer, seats, parameters, and the hash of the *Ethereum* header
- * of h - 1, which holds the state root after it. So a wrong execution shows one height later, with
- * both hashes, and a light client gets from seats' signatures to a state root.
+ * Every height has two headers. Seats vote before execution, on the consensus header of h: order
+ * and hash of the transactions, time, proposer, seats, parameters, and the hash of the *Ethereum*
+ * header of h - 1, which holds the state root after it. So a wrong execution shows one height
+ * later, with both hashes, and a light client gets from seats' signatures to a state root.
  *
  * The id of a header is keccak256 of its record. A seat signs the digest of a vote, a fixed layout
  * that C, Solidity and test generators share (docs/formats/block.md); a certificate is a quorum of
@@ -23,11 +23,11 @@
 struct consensus_header {
     u64 chain_id;
     u64 height;
-    u64 time_ms;             /* since 1970 */
-    struct hash parent_id;   /* id of the consensus header of height - 1; zero after genesis */
-    struct hash parent_hash; /* of the Ethereum header of height - 1 */
-    struct hash txs_root;    /* Ethereum's transactionsRoot */
-    struct hash sidecar_root; /* zero: no sidecar */
+    u64 time_ms;                 /* since 1970 */
+    struct hash parent_id;       /* id of the consensus header of height - 1; zero after genesis */
+    struct hash parent_hash;     /* of the Ethereum header of height - 1 */
+    struct hash txs_root;        /* Ethereum's transactionsRoot */
+    struct hash sidecar_root;    /* zero: no sidecar */
     struct hash seats_hash;      /* of the seats that decide this height */
     struct hash next_seats_hash; /* of the seats that decide the next one */
     struct hash params_hash;     /* of the block parameters in force */

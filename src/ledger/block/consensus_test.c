@@ -83,7 +83,7 @@ static void layouts_are_fixed(void **state)
                         .block_id = id,
                         .valid_round = VOTE_NO_ROUND};
     vote_digest(&id, &vote);
-    check_hex(BYTES_OF(id), "a242f7e23b6b397960f669d24e2a2344cc196382172c9ae0ea97d08935b8e021");
+    check_hex(BYTES_OF(id), "19675fc2c330e157967ea2991217ffc2f2988e6b7e2a109376efc9a687abb016");
     buf_free(&raw);
 }
 
@@ -219,9 +219,11 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layouts_are_fixed),        cmocka_unit_test(quorums),
+        cmocka_unit_test(layouts_are_fixed),
+        cmocka_unit_test(quorums),
         cmocka_unit_test(records_come_back_and_cuts_fail),
-        cmocka_unit_test(forged_certificates_fail), cmocka_unit_test(decided_blocks_come_back),
+        cmocka_unit_test(forged_certificates_fail),
+        cmocka_unit_test(decided_blocks_come_back),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -174,8 +174,7 @@ void receipts_encode(struct buf *out, const struct receipt *receipts, size_t cou
     buf_free(&one);
 }
 
-err receipts_decode(struct arena *arena, bytes in, struct receipt **ret_receipts,
-                    size_t *ret_count)
+err receipts_decode(struct arena *arena, bytes in, struct receipt **ret_receipts, size_t *ret_count)
 {
     struct block_txs envelopes;
     TRY(block_body_decode(arena, in, &envelopes)); /* the same shape */

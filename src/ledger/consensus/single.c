@@ -31,7 +31,8 @@ static u64 due_at(const struct single *single)
     return single->last_mono_ms + wait;
 }
 
-/* The time of the next block: the clock's, unless that is not in a later second than the parent's. */
+/* The time of the next block: the clock's, unless that is not in a later second than the parent's.
+ */
 static u64 next_time(const struct single *single, u64 wall_ms)
 {
     u64 least = (consensus_eth_time(single->head.time_ms) + 1) * MS_PER_SECOND;
@@ -65,8 +66,8 @@ static struct single_effect step_waiting(struct single *single, const struct sin
         single->wake_mono_ms = 0;
         if (event->mono_ms >= due_at(single)) {
             u64 ahead = next_time(single, event->wall_ms) - event->wall_ms;
-            single->wake_mono_ms = min_u64(event->mono_ms + ahead,
-                                           single->last_mono_ms + MS_PER_SECOND);
+            single->wake_mono_ms =
+                min_u64(event->mono_ms + ahead, single->last_mono_ms + MS_PER_SECOND);
         }
         return (struct single_effect){.kind = SINGLE_FX_NONE};
     }

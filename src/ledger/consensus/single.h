@@ -1,8 +1,8 @@
 /* single.h: the consensus engine of a ledger with one seat. A pure step machine.
  *
- * With one seat there is nobody to agree with, but the shape is that of the real engine: events come
- * in with the time, effects go out, and nothing here touches a clock, a disk or the application. The
- * host does what the effects say and answers with events.
+ * With one seat there is nobody to agree with, but the shape is that of the real engine: events
+ * come in with the time, effects go out, and nothing here touches a clock, a disk or the
+ * application. The host does what the effects say and answers with events.
  *
  *   WAITING ──time, transactions──► PREPARING ──prepared──► LOGGING ──logged──► EXECUTING
  *      ▲                             (FX_PREPARE)           (FX_LOG)           (FX_EXECUTE)
@@ -52,11 +52,11 @@ enum single_event_kind {
 
 struct single_event {
     enum single_event_kind kind;
-    u64 mono_ms; /* monotonic clock, of the host */
-    u64 wall_ms; /* since 1970 */
-    bool transactions_waiting;  /* SINGLE_EV_WAITING, SINGLE_EV_COMMITTED */
-    struct hash txs_root;       /* SINGLE_EV_PREPARED */
-    struct single_head head;    /* SINGLE_EV_COMMITTED */
+    u64 mono_ms;               /* monotonic clock, of the host */
+    u64 wall_ms;               /* since 1970 */
+    bool transactions_waiting; /* SINGLE_EV_WAITING, SINGLE_EV_COMMITTED */
+    struct hash txs_root;      /* SINGLE_EV_PREPARED */
+    struct single_head head;   /* SINGLE_EV_COMMITTED */
 };
 
 enum single_effect_kind {
@@ -70,8 +70,8 @@ struct single_effect {
     enum single_effect_kind kind;
     u64 height;
     u64 time_ms;
-    struct consensus_header header;  /* SINGLE_FX_LOG, SINGLE_FX_EXECUTE */
-    struct certificate certificate;  /* SINGLE_FX_LOG, SINGLE_FX_EXECUTE */
+    struct consensus_header header; /* SINGLE_FX_LOG, SINGLE_FX_EXECUTE */
+    struct certificate certificate; /* SINGLE_FX_LOG, SINGLE_FX_EXECUTE */
 };
 
 struct single {
@@ -86,15 +86,16 @@ struct single {
     struct certificate certificate;
 };
 
-/* single_init: `logged` is the decided block of head.height + 1 found in the log, or NULL. The first
- * step (any SINGLE_EV_TIME) then executes it. mono_ms: now. */
+/* single_init: `logged` is the decided block of head.height + 1 found in the log, or NULL. The
+ * first step (any SINGLE_EV_TIME) then executes it. mono_ms: now. */
 void single_init(struct single *single, const struct single_options *options,
                  const struct single_head *head, const struct consensus_header *logged,
                  const struct certificate *certificate, u64 mono_ms);
-/* single_step: at most one effect. An answer that was not asked for is a bug of the host (asserted). */
+/* single_step: at most one effect. An answer that was not asked for is a bug of the host
+ * (asserted). */
 struct single_effect single_step(struct single *single, const struct single_event *event);
-/* single_deadline: monotonic ms at which SINGLE_EV_TIME should come next; UINT64_MAX while an answer
- * is awaited. */
+/* single_deadline: monotonic ms at which SINGLE_EV_TIME should come next; UINT64_MAX while an
+ * answer is awaited. */
 u64 single_deadline(const struct single *single);
 
 #endif

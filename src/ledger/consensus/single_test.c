@@ -245,7 +245,8 @@ static void a_logged_block_is_executed_not_signed_again(void **state)
     buf_free(&host.trace);
 }
 
-/* Whatever the clocks and the load do: heights follow, block seconds rise, one signature a height. */
+/* Whatever the clocks and the load do: heights follow, block seconds rise, one signature a height.
+ */
 static void random_hosts_keep_the_rules(void **state)
 {
     (void)state;

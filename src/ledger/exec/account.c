@@ -38,8 +38,7 @@ bool account_eq(const struct account *a, const struct account *b)
            hash_eq(&a->code_hash, &b->code_hash);
 }
 
-void account_encode(struct buf *out, const struct account *account,
-                    const struct hash *storage_root)
+void account_encode(struct buf *out, const struct account *account, const struct hash *storage_root)
 {
     u8 balance[32];
     u256_to_be(balance, account->balance);

@@ -6,11 +6,11 @@
 #include "ledger/exec/native.h"
 
 #define BEGIN_BLOCK_GAS (UINT64_MAX / 2)
-#define PRECOMPILE_LAST 0x11u     /* BLS12-381 maps to G2 (EIP-2537) */
-#define PRECOMPILE_P256 0x100u    /* EIP-7951 */
+#define PRECOMPILE_LAST 0x11u  /* BLS12-381 maps to G2 (EIP-2537) */
+#define PRECOMPILE_P256 0x100u /* EIP-7951 */
 
-/* What a native module's address holds, so that callers that look for code find some: PUSH1 0 PUSH1 0
- * REVERT. */
+/* What a native module's address holds, so that callers that look for code find some: PUSH1 0 PUSH1
+ * 0 REVERT. */
 static const u8 native_code[5] = {0x60, 0x00, 0x60, 0x00, 0xfd};
 
 /* One message to run: a transaction's or a dry run's. */
@@ -24,8 +24,7 @@ struct message {
     size_t access_count;
 };
 
-void executor_init(struct executor *executor, struct journal *journal,
-                   const struct block_env *env)
+void executor_init(struct executor *executor, struct journal *journal, const struct block_env *env)
 {
     *executor = (struct executor){.journal = journal, .env = env};
 }
@@ -50,7 +49,8 @@ static err needs_evm(struct journal *journal, const struct address *to, bool *re
 {
     struct account account;
     TRY(journal_account(journal, to, &account));
-    *ret_needs = native_find(to) == NULL && (address_is_precompile(to) || account_has_code(&account));
+    *ret_needs =
+        native_find(to) == NULL && (address_is_precompile(to) || account_has_code(&account));
     return ok();
 }
 
@@ -175,8 +175,7 @@ static enum tx_verdict check_sender(const struct tx *tx, const struct account *s
 }
 
 static err check_tx(const struct executor *executor, const struct tx *tx,
-                    const struct address *sender, struct exec_result *result,
-                    struct u256 *ret_tip)
+                    const struct address *sender, struct exec_result *result, struct u256 *ret_tip)
 {
     const struct block_env *env = executor->env;
     result->verdict = tx_check(tx, env->chain_id, env->gas_limit);
@@ -203,8 +202,7 @@ static err check_tx(const struct executor *executor, const struct tx *tx,
     return ok();
 }
 
-static err take_gas(struct journal *journal, const struct address *from, u64 gas,
-                    struct u256 price)
+static err take_gas(struct journal *journal, const struct address *from, u64 gas, struct u256 price)
 {
     struct u256 cost;
     bool enough;
@@ -291,8 +289,8 @@ static err check_call(struct executor *executor, const struct call_request *requ
     return ok();
 }
 
-err execute_call(struct executor *executor, const struct call_request *request,
-                 struct arena *arena, struct exec_result *ret_result)
+err execute_call(struct executor *executor, const struct call_request *request, struct arena *arena,
+                 struct exec_result *ret_result)
 {
     struct exec_result result = {.verdict = TX_VALID, .gas_price = request->max_fee};
     struct message message = {

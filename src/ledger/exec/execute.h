@@ -9,8 +9,8 @@
  * caller's. Transactions run in order; each either is not valid (the verdict says why, and nothing
  * has changed) or is executed, successfully or not, and paid for.
  *
- * Fees: the base fee is burned, the tip goes to the coinbase (EIP-1559); refunds are at most a fifth
- * (EIP-3529); call data has a floor (EIP-7623), applied after refunds.
+ * Fees: the base fee is burned, the tip goes to the coinbase (EIP-1559); refunds are at most a
+ * fifth (EIP-3529); call data has a floor (EIP-7623), applied after refunds.
  */
 #ifndef LEDGER_EXEC_EXECUTE_H
 #define LEDGER_EXEC_EXECUTE_H
@@ -32,17 +32,16 @@ struct exec_result {
     enum tx_verdict verdict; /* not TX_VALID: nothing below counts, nothing was changed */
     bool success;
     enum frame_status status;
-    u64 gas_used;         /* after refunds and floor */
-    u64 gas_peak;         /* before refunds: a gas limit this high is always enough */
+    u64 gas_used;          /* after refunds and floor */
+    u64 gas_peak;          /* before refunds: a gas limit this high is always enough */
     struct u256 gas_price; /* effective, per unit */
-    bytes output;         /* return value or revert data, in the arena given */
+    bytes output;          /* return value or revert data, in the arena given */
 };
 
 /* address_is_precompile: one of Osaka's precompiled contracts, which are not executed yet. */
 bool address_is_precompile(const struct address *address);
 
-void executor_init(struct executor *executor, struct journal *journal,
-                   const struct block_env *env);
+void executor_init(struct executor *executor, struct journal *journal, const struct block_env *env);
 /* execute_tx: runs a decoded transaction. Its logs are journal->logs until the next
  * journal_begin_tx(). `arena` holds the output and all memory of the call; it may be freed after
  * the result was read. */
@@ -62,8 +61,8 @@ struct call_request {
     const struct tx_access *access;
     size_t access_count;
 };
-err execute_call(struct executor *executor, const struct call_request *request,
-                 struct arena *arena, struct exec_result *ret_result);
+err execute_call(struct executor *executor, const struct call_request *request, struct arena *arena,
+                 struct exec_result *ret_result);
 
 /* execute_begin_block: begin_block of every native module, in order of numbers, each in a frame of
  * its own. */

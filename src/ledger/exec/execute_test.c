@@ -172,14 +172,14 @@ static void set_costs_what_the_schedule_says(void **state)
     struct tx tx = plain_tx(0, vault, 0, call);
     struct exec_result result = run(&world, &tx);
     assert_true(result.success);
-    assert_int_equal(result.gas_used, GAS_TX + data + decode + VAULT_SET_GAS + GAS_COLD_SLOT +
-                                          GAS_SSTORE_SET + log);
+    assert_int_equal(result.gas_used,
+                     GAS_TX + data + decode + VAULT_SET_GAS + GAS_COLD_SLOT + GAS_SSTORE_SET + log);
     assert_int_equal(world.journal.log_count, 1);
     /* The same slot again in another transaction: cold again, and the value is there now. */
     tx.nonce = 1;
     result = run(&world, &tx);
-    assert_int_equal(result.gas_used, GAS_TX + data + decode + VAULT_SET_GAS + GAS_COLD_SLOT +
-                                          GAS_WARM + log);
+    assert_int_equal(result.gas_used,
+                     GAS_TX + data + decode + VAULT_SET_GAS + GAS_COLD_SLOT + GAS_WARM + log);
     /* With an access list: paid for ahead, warm inside. */
     struct hash slot = vault_slot(5);
     struct tx_access access = {.address = vault, .slots = &slot, .slot_count = 1};
@@ -252,9 +252,9 @@ static void invalid_transactions_change_nothing(void **state)
 {
     (void)state;
     static const enum tx_verdict expected[] = {
-        TX_NONCE_TOO_HIGH,    TX_FEE_BELOW_BASE,    TX_INSUFFICIENT_FUNDS, TX_CODE_UNSUPPORTED,
-        TX_CODE_UNSUPPORTED,  TX_CODE_UNSUPPORTED,  TX_CHAIN_ID_WRONG,     TX_GAS_ABOVE_BLOCK,
-        TX_GAS_BELOW_INTRINSIC, TX_TIP_ABOVE_FEE,   TX_GAS_ABOVE_CAP,
+        TX_NONCE_TOO_HIGH,      TX_FEE_BELOW_BASE,   TX_INSUFFICIENT_FUNDS, TX_CODE_UNSUPPORTED,
+        TX_CODE_UNSUPPORTED,    TX_CODE_UNSUPPORTED, TX_CHAIN_ID_WRONG,     TX_GAS_ABOVE_BLOCK,
+        TX_GAS_BELOW_INTRINSIC, TX_TIP_ABOVE_FEE,    TX_GAS_ABOVE_CAP,
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++) {
         struct world world;
@@ -428,8 +428,9 @@ static void bad_input_is_a_revert(void **state)
     memcpy(dirty, call.data, sizeof dirty);
     memcpy(trailing, call.data, call.len);
     dirty[4] = 1; /* above 64 bits */
-    bytes inputs[] = {bytes_str(""),        bytes_make(call.data, 3), bytes_make(unknown, 36),
-                      bytes_make(call.data, 67), BYTES_OF(dirty),     BYTES_OF(trailing)};
+    bytes inputs[] = {bytes_str(""),           bytes_make(call.data, 3),
+                      bytes_make(unknown, 36), bytes_make(call.data, 67),
+                      BYTES_OF(dirty),         BYTES_OF(trailing)};
     for (u64 i = 0; i < COUNT_OF(inputs); i++) {
         struct tx tx = plain_tx(i, vault, 0, inputs[i]);
         struct exec_result result = run(&world, &tx);

@@ -1,12 +1,12 @@
 /* frame.h: what a native module sees of the call that runs it.
  *
  * The executor (and later the EVM) creates a frame per call; a module handler gets nothing else: no
- * clock, no I/O, no other state. Everything it does goes through the journal behind these functions,
- * so a revert of the frame, or of any frame above it, undoes it.
+ * clock, no I/O, no other state. Everything it does goes through the journal behind these
+ * functions, so a revert of the frame, or of any frame above it, undoes it.
  *
- * Two kinds of failure: an `err` is a fault of this machine (a disk) and aborts the block without any
- * verdict; a refusal (revert) and running out of gas are verdicts, latched in `status`, after which
- * the frame's functions do nothing. Handlers may return right after frame_revert().
+ * Two kinds of failure: an `err` is a fault of this machine (a disk) and aborts the block without
+ * any verdict; a refusal (revert) and running out of gas are verdicts, latched in `status`, after
+ * which the frame's functions do nothing. Handlers may return right after frame_revert().
  */
 #ifndef LEDGER_EXEC_FRAME_H
 #define LEDGER_EXEC_FRAME_H
@@ -24,7 +24,7 @@ enum frame_status { FRAME_RUNNING, FRAME_REVERTED, FRAME_OUT_OF_GAS };
 struct block_env {
     u64 chain_id;
     u64 height;
-    u64 time;     /* seconds since 1970 */
+    u64 time; /* seconds since 1970 */
     u64 gas_limit;
     struct address coinbase;
     struct u256 base_fee;
@@ -35,19 +35,20 @@ struct block_env {
 struct frame {
     struct journal *journal;
     const struct block_env *block;
-    struct arena *arena;      /* freed when the transaction ends */
+    struct arena *arena; /* freed when the transaction ends */
     enum call_kind kind;
-    bool is_static;           /* inherited downward */
-    struct address caller;    /* the only identity a module may trust */
+    bool is_static;        /* inherited downward */
+    struct address caller; /* the only identity a module may trust */
     struct address self;
-    struct u256 value;        /* already credited to self */
+    struct u256 value; /* already credited to self */
     bytes input;
     u64 gas_left;
     enum frame_status status;
-    bytes output;             /* return value or revert data, in arena */
+    bytes output; /* return value or revert data, in arena */
 };
 
-/* frame_charge: takes gas before work; false (and FRAME_OUT_OF_GAS, gas_left 0) if it is not there. */
+/* frame_charge: takes gas before work; false (and FRAME_OUT_OF_GAS, gas_left 0) if it is not there.
+ */
 bool frame_charge(struct frame *frame, u64 gas);
 /* frame_revert: latches FRAME_REVERTED with Error(reason); reason: at most 4,000 bytes. */
 void frame_revert(struct frame *frame, const char *reason);
@@ -68,9 +69,9 @@ err frame_store_other(struct frame *frame, const struct address *account, const 
 struct slot_source frame_slots(struct frame *frame);
 /* frame_log: topics 0..4; priced like LOG. */
 void frame_log(struct frame *frame, const struct hash *topics, size_t topic_count, bytes data);
-/* frame_pay: moves wei from self to another account; reverts if self has too little. Priced like the
- * value part of CALL without the stipend (the receiver runs nothing): access, 6,700, and 25,000 more
- * if the receiver did not exist. Zero is free and does nothing. */
+/* frame_pay: moves wei from self to another account; reverts if self has too little. Priced like
+ * the value part of CALL without the stipend (the receiver runs nothing): access, 6,700, and 25,000
+ * more if the receiver did not exist. Zero is free and does nothing. */
 err frame_pay(struct frame *frame, const struct address *to, struct u256 amount);
 
 #endif

@@ -1,8 +1,8 @@
 /* gas.h: the gas schedule of Osaka, as far as frames and plain transactions need it.
  *
  * Sources: EIP-2028 (call data), EIP-2929 and 2930 (warm and cold access), EIP-2200 and 3529
- * (SSTORE and its refunds), EIP-3860 (init code), EIP-7623 (floor for call data), EIP-7825 (cap of a
- * transaction), yellow paper appendix G for the rest.
+ * (SSTORE and its refunds), EIP-3860 (init code), EIP-7623 (floor for call data), EIP-7825 (cap of
+ * a transaction), yellow paper appendix G for the rest.
  */
 #ifndef LEDGER_EXEC_GAS_H
 #define LEDGER_EXEC_GAS_H

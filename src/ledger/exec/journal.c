@@ -273,8 +273,7 @@ err journal_code(struct journal *journal, const struct address *address, bytes *
     return ok();
 }
 
-static void slot_key(u8 key[SLOT_KEY_BYTES], const struct address *address,
-                     const struct hash *slot)
+static void slot_key(u8 key[SLOT_KEY_BYTES], const struct address *address, const struct hash *slot)
 {
     memcpy(key, address->b, sizeof address->b);
     memcpy(key + sizeof address->b, slot->b, sizeof slot->b);
@@ -378,8 +377,7 @@ err journal_transient_store(struct journal *journal, const struct address *addre
     return ok();
 }
 
-err journal_warm_account(struct journal *journal, const struct address *address,
-                         bool *ret_was_warm)
+err journal_warm_account(struct journal *journal, const struct address *address, bool *ret_was_warm)
 {
     struct journal_account *entry;
     TRY(account_entry(journal, address, &entry));
@@ -479,8 +477,7 @@ static void sort(void *array, size_t count, size_t size, int (*order)(const void
 
 static void collect_accounts(const struct journal *journal, struct state_changes *changes)
 {
-    map_each(it, &journal->accounts)
-    {
+    map_each (it, &journal->accounts) {
         const struct journal_account *entry = it->value;
         if (entry->loaded && !account_eq(&entry->account, &entry->former)) {
             changes->accounts[changes->account_count++] = (struct account_change){
@@ -492,15 +489,13 @@ static void collect_accounts(const struct journal *journal, struct state_changes
 
 static void collect_slots(const struct journal *journal, struct state_changes *changes)
 {
-    map_each(it, &journal->slots)
-    {
+    map_each (it, &journal->slots) {
         const struct journal_slot *entry = it->value;
         if (entry->loaded && memcmp(&entry->word, &entry->former, sizeof entry->word) != 0) {
-            changes->slots[changes->slot_count++] =
-                (struct slot_change){.address = entry->address,
-                                     .slot = entry->slot,
-                                     .former = entry->former,
-                                     .word = entry->word};
+            changes->slots[changes->slot_count++] = (struct slot_change){.address = entry->address,
+                                                                         .slot = entry->slot,
+                                                                         .former = entry->former,
+                                                                         .word = entry->word};
         }
     }
     sort(changes->slots, changes->slot_count, sizeof changes->slots[0], by_slot);

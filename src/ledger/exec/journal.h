@@ -1,4 +1,5 @@
-/* journal.h: the changes that a block (or a dry run) makes to the state, before anyone commits them.
+/* journal.h: the changes that a block (or a dry run) makes to the state, before anyone commits
+ * them.
  *
  * A journal is an overlay in memory over a read-only `struct state_source`. Everything that runs in
  * a block goes through one journal: transactions, call frames, native modules. So a snapshot is one
@@ -6,8 +7,8 @@
  * storage, logs and the refund counter together. Nothing is ever changed without its undo entry
  * being written first.
  *
- * Life: journal_init → (journal_begin_tx → … )* → journal_changes → journal_free. A snapshot is only
- * valid inside the transaction in which it was taken.
+ * Life: journal_init → (journal_begin_tx → … )* → journal_changes → journal_free. A snapshot is
+ * only valid inside the transaction in which it was taken.
  *
  * What belongs to one transaction (warm accounts and slots of EIP-2929, original values of
  * EIP-2200, transient storage of EIP-1153) carries the number of its transaction, so beginning the
@@ -115,7 +116,8 @@ err journal_warm_slot(struct journal *journal, const struct address *address,
 void journal_log(struct journal *journal, const struct address *address, const struct hash *topics,
                  size_t topic_count, bytes data);
 void journal_refund_add(struct journal *journal, u64 gas);
-/* journal_refund_sub: asserts that the counter does not fall below zero (EIP-2200 guarantees it). */
+/* journal_refund_sub: asserts that the counter does not fall below zero (EIP-2200 guarantees it).
+ */
 void journal_refund_sub(struct journal *journal, u64 gas);
 
 /* What a journal changed, sorted by address, by address ‖ slot, and by hash. */

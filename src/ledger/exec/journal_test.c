@@ -242,8 +242,8 @@ static void check_changes(struct world *world)
         size_t at = index_of(&changes.accounts[i].address);
         assert_true(account_eq(&changes.accounts[i].account, &world->now.accounts[at]));
         assert_true(account_eq(&changes.accounts[i].former, &world->source.accounts[at]));
-        assert_true(i == 0 || memcmp(&changes.accounts[i - 1].address,
-                                     &changes.accounts[i].address, 20) < 0);
+        assert_true(i == 0 ||
+                    memcmp(&changes.accounts[i - 1].address, &changes.accounts[i].address, 20) < 0);
     }
     for (size_t i = 0; i < changes.slot_count; i++) {
         const struct slot_change *change = &changes.slots[i];

@@ -32,8 +32,8 @@ struct native_function {
     const char *signature; /* "lease(uint64 size, uint8 class) returns (uint64 id)" */
     native_handler *handler;
     unsigned flags;
-    u64 gas;               /* charged before the handler, beside its loads and stores */
-    const char *doc;       /* one or two sentences for the reference and the .sol file */
+    u64 gas;         /* charged before the handler, beside its loads and stores */
+    const char *doc; /* one or two sentences for the reference and the .sol file */
 };
 
 struct native_event {
@@ -42,8 +42,8 @@ struct native_event {
 };
 
 struct native_module {
-    const char *name;      /* "territory" */
-    u32 number;            /* address 0x00…ca1a0000 + number */
+    const char *name; /* "territory" */
+    u32 number;       /* address 0x00…ca1a0000 + number */
     u32 version;
     const char *doc;
     const struct native_function *functions;

@@ -104,8 +104,7 @@ enum proof_verdict proof_account(const struct hash *state_root, const struct add
     struct hash key;
     bytes value;
     keccak256(&key, BYTES_OF(*address));
-    enum proof_verdict verdict =
-        trie_verify_proof(state_root, BYTES_OF(key), nodes, count, &value);
+    enum proof_verdict verdict = trie_verify_proof(state_root, BYTES_OF(key), nodes, count, &value);
     if (verdict == PROOF_PRESENT) {
         err e = account_decode(value, ret_account, ret_storage_root);
         return is_ok(e) ? PROOF_PRESENT : PROOF_INVALID;

@@ -1,8 +1,9 @@
 /* proof.h: checking Merkle-Patricia proofs (EIP-1186), pure.
  *
- * A light client holds a state root and gets, for an account or a storage slot, the nodes on the way
- * from the root. Every node must hash to what its parent says, every node given must be used, and
- * the nodes must be in canonical RLP. The result is the value, or the certainty that there is none.
+ * A light client holds a state root and gets, for an account or a storage slot, the nodes on the
+ * way from the root. Every node must hash to what its parent says, every node given must be used,
+ * and the nodes must be in canonical RLP. The result is the value, or the certainty that there is
+ * none.
  */
 #ifndef LEDGER_EXEC_PROOF_H
 #define LEDGER_EXEC_PROOF_H

@@ -4,8 +4,8 @@
  * The functions that read a module's records take a `struct slot_source`, so the same code reads
  * inside a call frame (the ledger), from a proven copy (src/chain, every role) and in tests.
  *
- * Layout rules, the same as Solidity's: a mapping entry lives at keccak256(key ‖ base), records take
- * consecutive slots from there, small fields are packed big-endian from the left of a word.
+ * Layout rules, the same as Solidity's: a mapping entry lives at keccak256(key ‖ base), records
+ * take consecutive slots from there, small fields are packed big-endian from the left of a word.
  */
 #ifndef LEDGER_EXEC_SLOTS_H
 #define LEDGER_EXEC_SLOTS_H

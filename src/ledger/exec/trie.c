@@ -192,7 +192,8 @@ static err leaf_under(struct trie *trie, struct trie_ref *ref, const u8 *nibbles
     return ok();
 }
 
-/* What a split node leaves below the new branch: its value or child, behind its remaining nibbles. */
+/* What a split node leaves below the new branch: its value or child, behind its remaining nibbles.
+ */
 static err hang_old(struct trie *trie, struct trie_node *branch, const struct trie_node *old,
                     size_t common)
 {
@@ -233,8 +234,8 @@ static err split(struct trie *trie, struct trie_ref *ref, const u8 *rest, size_t
     if (rest_len == common) {
         branch->value = value;
     } else {
-        TRY(leaf_under(trie, &branch->refs[rest[common]], rest + common + 1,
-                       rest_len - common - 1, value));
+        TRY(leaf_under(trie, &branch->refs[rest[common]], rest + common + 1, rest_len - common - 1,
+                       value));
     }
     struct trie_node *top = branch;
     if (common > 0) {
@@ -311,8 +312,8 @@ struct trail {
     size_t count;
 };
 
-static err note_stale(struct trie *trie, const struct trie_node *node,
-                      const struct trie_path *path, size_t path_len)
+static err note_stale(struct trie *trie, const struct trie_node *node, const struct trie_path *path,
+                      size_t path_len)
 {
     if (!node->stored) {
         return ok();

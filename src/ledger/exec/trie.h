@@ -1,11 +1,11 @@
 /* trie.h: the hexary Merkle-Patricia trie of Ethereum (yellow paper, appendix D), pure.
  *
- * A trie is opened at a root over a `struct trie_source` that loads nodes by their PATH (the nibbles
- * from the root to the node), is changed in memory, and is then committed: the root is computed and
- * every node that changed is handed to a `struct trie_sink`, by path again. So a store that keeps
- * one node per path holds exactly the current trie: no garbage, no reference counts. Nodes whose
- * encoding is shorter than 32 bytes live inside their parent, as the yellow paper has it, except the
- * root, which always has an entry of its own.
+ * A trie is opened at a root over a `struct trie_source` that loads nodes by their PATH (the
+ * nibbles from the root to the node), is changed in memory, and is then committed: the root is
+ * computed and every node that changed is handed to a `struct trie_sink`, by path again. So a store
+ * that keeps one node per path holds exactly the current trie: no garbage, no reference counts.
+ * Nodes whose encoding is shorter than 32 bytes live inside their parent, as the yellow paper has
+ * it, except the root, which always has an entry of its own.
  *
  * Without a source it is a trie in memory, which transaction and receipt roots need.
  *
@@ -71,9 +71,9 @@ err trie_root(struct trie *trie, struct hash *ret_root);
 /* trie_commit: trie_root(), then removes and puts what changed since trie_init(). The trie must not
  * be used after that. */
 err trie_commit(struct trie *trie, const struct trie_sink *sink, struct hash *ret_root);
-/* trie_prove: the encodings of the nodes from the root to the key's value, or to the point where its
- * absence shows; embedded nodes are not repeated. ret_nodes: room for TRIE_PATH_MAX + 1. None for
- * an empty trie. Call it on a trie whose root has been computed since the last change. */
+/* trie_prove: the encodings of the nodes from the root to the key's value, or to the point where
+ * its absence shows; embedded nodes are not repeated. ret_nodes: room for TRIE_PATH_MAX + 1. None
+ * for an empty trie. Call it on a trie whose root has been computed since the last change. */
 err trie_prove(struct trie *trie, bytes key, bytes *ret_nodes, size_t *ret_count);
 
 /* trie_root_of_list: root of the trie rlp(i) → items[i] (transactions, receipts). */

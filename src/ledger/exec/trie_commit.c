@@ -20,8 +20,7 @@ struct walk {
     struct trie_path path;
 };
 
-typedef err visit(struct trie *trie, struct trie_ref *ref, const struct trie_path *path,
-                  void *ctx);
+typedef err visit(struct trie *trie, struct trie_ref *ref, const struct trie_path *path, void *ctx);
 
 static void walk_push(struct walk *walk, struct trie_ref *ref, size_t path_len)
 {

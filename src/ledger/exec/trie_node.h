@@ -1,8 +1,8 @@
 /* trie_node.h: the encoding of trie nodes, shared by trie.c and proof.c; not for other modules.
  *
  * A node is RLP: a branch is a list of 17 items (16 references and a value), an extension or leaf a
- * list of two (hex-prefix path, then reference or value). A reference is empty, 32 bytes of hash, or
- * the child's own encoding if that is shorter than 32 bytes.
+ * list of two (hex-prefix path, then reference or value). A reference is empty, 32 bytes of hash,
+ * or the child's own encoding if that is shorter than 32 bytes.
  */
 #ifndef LEDGER_EXEC_TRIE_NODE_H
 #define LEDGER_EXEC_TRIE_NODE_H
@@ -19,8 +19,8 @@ struct node_view {
     enum trie_kind kind;
     u8 nibbles[TRIE_PATH_MAX]; /* extension, leaf */
     size_t nibble_count;
-    bytes value;                /* leaf; branch: empty for none */
-    bytes refs[TRIE_WIDTH];     /* branch; extension: the first. len 0, 32, or an embedded node's */
+    bytes value;            /* leaf; branch: empty for none */
+    bytes refs[TRIE_WIDTH]; /* branch; extension: the first. len 0, 32, or an embedded node's */
 };
 
 /* node_view_decode: strict; ERR_MALFORMED. Embedded nodes are not looked into. */
@@ -33,7 +33,7 @@ struct trie_node {
     bool stored; /* the store has an entry at its path */
     const u8 *nibbles;
     size_t nibble_count;
-    bytes value; /* len 0: none */
+    bytes value;           /* len 0: none */
     struct trie_ref *refs; /* branch: 16, extension: 1 */
     bytes rlp;             /* if hashed */
 };

@@ -6,8 +6,8 @@
 #include "ledger/exec/gas.h"
 
 #define TX_ENCODED_BYTES_MAX (4 * TX_BYTES_MAX)
-#define LEGACY_V 27u          /* v = 27 + parity before EIP-155 */
-#define PROTECTED_V 35u       /* v = 35 + 2 * chain id + parity since */
+#define LEGACY_V 27u               /* v = 27 + parity before EIP-155 */
+#define PROTECTED_V 35u            /* v = 35 + 2 * chain id + parity since */
 #define INIT_CODE_BYTES_MAX 49152u /* EIP-3860 */
 
 const char *tx_verdict_text(enum tx_verdict verdict)

@@ -102,8 +102,9 @@ u64 tx_floor_gas(const struct tx *tx);
 MUST_USE bool tx_price(const struct tx *tx, struct u256 base_fee, struct u256 *ret_price,
                        struct u256 *ret_tip);
 /* tx_check: all that can be said without any state: chain, gas limits against a block of
- * block_gas_limit, intrinsic gas and floor, tip, nonce maximum, a price that fits 256 bits, and that it runs no code of its own
- * (a creation is TX_CODE_UNSUPPORTED). Legacy transactions without chain id pass. */
+ * block_gas_limit, intrinsic gas and floor, tip, nonce maximum, a price that fits 256 bits, and
+ * that it runs no code of its own (a creation is TX_CODE_UNSUPPORTED). Legacy transactions without
+ * chain id pass. */
 enum tx_verdict tx_check(const struct tx *tx, u64 chain_id, u64 block_gas_limit);
 
 #endif

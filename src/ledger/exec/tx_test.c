@@ -126,8 +126,7 @@ static void check_case(const char *name, const json_t *object, struct totals *to
     arena_init(&arena, ARENA_BYTES);
     if (json_read_data(json_object_get(object, "txbytes"), &arena, &raw)) {
         for (size_t i = 0; i < COUNT_OF(forks); i++) {
-            const json_t *result =
-                json_object_get(json_object_get(object, "result"), forks[i]);
+            const json_t *result = json_object_get(json_object_get(object, "result"), forks[i]);
             if (result != NULL) {
                 check_fork(name, forks[i], raw, result, totals);
             }
@@ -161,10 +160,10 @@ static void check_dir(const char *path, struct totals *totals)
 static void public_vectors(void **state)
 {
     (void)state;
-    static const char *const dirs[] = {"ttAddress",  "ttData",     "ttEIP1559",   "ttEIP2028",
-                                       "ttEIP2930",  "ttEIP3860",  "ttGasLimit",  "ttGasPrice",
-                                       "ttNonce",    "ttRSValue",  "ttSignature", "ttVValue",
-                                       "ttValue",    "ttWrongRLP"};
+    static const char *const dirs[] = {"ttAddress", "ttData",    "ttEIP1559",   "ttEIP2028",
+                                       "ttEIP2930", "ttEIP3860", "ttGasLimit",  "ttGasPrice",
+                                       "ttNonce",   "ttRSValue", "ttSignature", "ttVValue",
+                                       "ttValue",   "ttWrongRLP"};
     struct vectors vectors;
     struct totals totals = {0};
     vectors_open(&vectors, "ethereum-basic");
@@ -174,8 +173,8 @@ static void public_vectors(void **state)
         check_dir(path, &totals);
     }
     vectors_close(&vectors);
-    print_message("transaction results: %zu accepted, %zu refused, %zu skipped\n",
-                  totals.accepted, totals.refused, totals.skipped);
+    print_message("transaction results: %zu accepted, %zu refused, %zu skipped\n", totals.accepted,
+                  totals.refused, totals.skipped);
     assert_true(totals.accepted > 100 && totals.refused > 400);
 }
 
@@ -349,8 +348,10 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signed_transactions_come_back), cmocka_unit_test(hostile_bytes),
-        cmocka_unit_test(checks_without_state),          cmocka_unit_test(prices),
+        cmocka_unit_test(signed_transactions_come_back),
+        cmocka_unit_test(hostile_bytes),
+        cmocka_unit_test(checks_without_state),
+        cmocka_unit_test(prices),
         cmocka_unit_test(public_vectors),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -18,10 +18,7 @@ void u256_to_be(u8 out[32], struct u256 v)
     }
 }
 
-bool u256_is_zero(struct u256 v)
-{
-    return (v.limb[0] | v.limb[1] | v.limb[2] | v.limb[3]) == 0;
-}
+bool u256_is_zero(struct u256 v) { return (v.limb[0] | v.limb[1] | v.limb[2] | v.limb[3]) == 0; }
 
 int u256_cmp(struct u256 a, struct u256 b)
 {

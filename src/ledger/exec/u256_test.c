@@ -19,10 +19,7 @@ static struct u256 random_u256(struct prng *prng)
     return v;
 }
 
-static void to_mpz(mpz_t out, struct u256 v)
-{
-    mpz_import(out, 4, -1, sizeof(u64), 0, 0, v.limb);
-}
+static void to_mpz(mpz_t out, struct u256 v) { mpz_import(out, 4, -1, sizeof(u64), 0, 0, v.limb); }
 
 static void assert_mpz(mpz_t expected, struct u256 v)
 {

@@ -55,8 +55,7 @@ static void account_free(struct pool *pool, struct pool_account *account)
 }
 
 /* Takes an entry out; the caller sees to the account's readiness. */
-static void entry_remove(struct pool *pool, struct pool_account *account,
-                         struct pool_entry *entry)
+static void entry_remove(struct pool *pool, struct pool_account *account, struct pool_entry *entry)
 {
     map_remove(&pool->by_hash, BYTES_OF(entry->tx.hash));
     list_remove(&entry->by_arrival);
@@ -68,10 +67,11 @@ static void entry_remove(struct pool *pool, struct pool_account *account,
 
 void pool_free(struct pool *pool)
 {
-    map_each(it, &pool->by_sender)
-    {
+    map_each (it, &pool->by_sender) {
         struct pool_account *account = it->value;
-        list_for_safe(node, &account->txs) { entry_remove(pool, account, entry_by_nonce(node)); }
+        list_for_safe (node, &account->txs) {
+            entry_remove(pool, account, entry_by_nonce(node));
+        }
         mem_free(account);
     }
     map_free(&pool->by_hash);
@@ -97,8 +97,7 @@ static void account_settle(struct pool *pool, struct pool_account *account)
 {
     pool->ready_count -= account->ready;
     account->ready = 0;
-    list_for(node, &account->txs)
-    {
+    list_for (node, &account->txs) {
         struct pool_entry *entry = entry_by_nonce(node);
         entry->tx.is_ready = entry->tx.nonce - account->nonce == account->ready;
         account->ready += entry->tx.is_ready;
@@ -116,8 +115,7 @@ static void account_settle_or_free(struct pool *pool, struct pool_account *accou
 
 static struct pool_entry *account_find(const struct pool_account *account, u64 nonce)
 {
-    list_for(node, &account->txs)
-    {
+    list_for (node, &account->txs) {
         if (entry_by_nonce(node)->tx.nonce == nonce) {
             return entry_by_nonce(node);
         }
@@ -187,8 +185,7 @@ static bool funds_suffice(const struct pool_account *account, const struct candi
 {
     struct u256 sum = candidate->cost;
     if (account != NULL) {
-        list_for(node, &account->txs)
-        {
+        list_for (node, &account->txs) {
             const struct pool_tx *tx = &entry_by_nonce(node)->tx;
             if (tx->nonce != candidate->tx.nonce && !u256_add(&sum, sum, tx->cost)) {
                 return false;
@@ -216,15 +213,14 @@ static err check_state(const struct pool *pool, const struct state_source *sourc
     } else if (runs_code) {
         *ret_verdict = TX_CODE_UNSUPPORTED;
     } else {
-        const struct pool_account *account =
-            map_get(&pool->by_sender, BYTES_OF(candidate->sender));
+        const struct pool_account *account = map_get(&pool->by_sender, BYTES_OF(candidate->sender));
         *ret_verdict = funds_suffice(account, candidate) ? TX_VALID : TX_INSUFFICIENT_FUNDS;
     }
     return ok();
 }
 
-/* A transaction is worth less than another if it pays a smaller tip; queued ones are worth less than
- * ready ones. */
+/* A transaction is worth less than another if it pays a smaller tip; queued ones are worth less
+ * than ready ones. */
 static bool worth_less(const struct pool_tx *a, const struct pool_tx *b)
 {
     if (a->is_ready != b->is_ready) {
@@ -238,8 +234,7 @@ static bool worth_less(const struct pool_tx *a, const struct pool_tx *b)
 static struct pool_entry *find_victim(const struct pool *pool, const struct address *sender)
 {
     struct pool_entry *victim = NULL;
-    map_each(it, &pool->by_sender)
-    {
+    map_each (it, &pool->by_sender) {
         struct pool_account *account = it->value;
         if (account->count == 0 || address_eq(&account->address, sender)) {
             continue;
@@ -266,10 +261,10 @@ static bool make_room(struct pool *pool, const struct candidate *candidate, bool
                          .arrival = pool->arrivals};
     while (!pool_has_room(pool, candidate->raw.len)) {
         struct pool_entry *victim = find_victim(pool, &candidate->sender);
-        bool less = victim != NULL &&
-                    (victim->tx.is_ready != is_ready
-                         ? worth_less(&victim->tx, &tx)
-                         : u256_cmp(victim->tx.max_priority, tx.max_priority) < 0);
+        bool less =
+            victim != NULL && (victim->tx.is_ready != is_ready
+                                   ? worth_less(&victim->tx, &tx)
+                                   : u256_cmp(victim->tx.max_priority, tx.max_priority) < 0);
         if (!less) {
             return false;
         }
@@ -316,8 +311,7 @@ static enum tx_verdict admit(struct pool *pool, const struct candidate *candidat
                     price_at_least(candidate->tx.max_priority, old->tx.max_priority, BUMP_PERCENT);
         verdict = pays ? TX_VALID : TX_REPLACEMENT_UNDERPRICED;
     } else if (account->count >= pool->options.account_txs_max ||
-               (!is_ready &&
-                account->count - account->ready >= pool->options.account_queued_max)) {
+               (!is_ready && account->count - account->ready >= pool->options.account_queued_max)) {
         verdict = TX_ACCOUNT_LIMIT;
     }
     if (verdict == TX_VALID && !make_room(pool, candidate, is_ready)) {
@@ -346,8 +340,8 @@ static err add(struct pool *pool, const struct state_source *source, struct cand
     return ok();
 }
 
-err pool_add(struct pool *pool, const struct state_source *source, bytes raw,
-             struct hash *ret_hash, enum tx_verdict *ret_verdict)
+err pool_add(struct pool *pool, const struct state_source *source, bytes raw, struct hash *ret_hash,
+             enum tx_verdict *ret_verdict)
 {
     struct candidate candidate = {.raw = raw};
     tx_hash(&candidate.hash, raw);
@@ -369,8 +363,7 @@ static void account_prune(struct pool *pool, struct pool_account *account,
                           const struct account *now)
 {
     account->nonce = now->nonce;
-    list_for_safe(node, &account->txs)
-    {
+    list_for_safe (node, &account->txs) {
         struct pool_entry *entry = entry_by_nonce(node);
         if (entry->tx.nonce < now->nonce || u256_cmp(entry->tx.cost, now->balance) > 0) {
             entry_remove(pool, account, entry);
@@ -381,8 +374,7 @@ static void account_prune(struct pool *pool, struct pool_account *account,
 err pool_advance(struct pool *pool, const struct state_source *source, struct u256 base_fee)
 {
     pool->base_fee = base_fee;
-    map_each(it, &pool->by_sender)
-    {
+    map_each (it, &pool->by_sender) {
         struct pool_account *account = it->value;
         struct account now;
         TRY(source->account(source->ctx, &account->address, &now));
@@ -445,8 +437,8 @@ static void heap_down(struct head *heap, size_t count, size_t i)
 }
 
 /* False: there is no ready transaction at `node`, or it does not pay the base fee. */
-static bool head_at(const struct pool *pool, const struct pool_account *account,
-                    struct list *node, struct head *ret_head)
+static bool head_at(const struct pool *pool, const struct pool_account *account, struct list *node,
+                    struct head *ret_head)
 {
     if (node == &account->txs || !entry_by_nonce(node)->tx.is_ready) {
         return false;
@@ -465,8 +457,7 @@ static bool head_at(const struct pool *pool, const struct pool_account *account,
 static size_t heap_fill(const struct pool *pool, struct head *heap)
 {
     size_t count = 0;
-    map_each(it, &pool->by_sender)
-    {
+    map_each (it, &pool->by_sender) {
         const struct pool_account *account = it->value;
         if (head_at(pool, account, account->txs.next, &heap[count])) {
             heap_up(heap, count++);
@@ -501,8 +492,7 @@ size_t pool_take(struct pool *pool, const struct pool_tx **ret_txs, size_t ret_c
 
 bool pool_waiting(const struct pool *pool)
 {
-    map_each(it, &pool->by_sender)
-    {
+    map_each (it, &pool->by_sender) {
         const struct pool_account *account = it->value;
         struct head head;
         if (head_at(pool, account, account->txs.next, &head)) {
@@ -538,8 +528,7 @@ void pool_counts(const struct pool *pool, size_t *ret_ready, size_t *ret_queued)
 
 void pool_each(const struct pool *pool, bool (*fn)(void *ctx, const struct pool_tx *tx), void *ctx)
 {
-    list_for(node, &pool->oldest)
-    {
+    list_for (node, &pool->oldest) {
         if (!fn(ctx, &list_entry(node, struct pool_entry, by_arrival)->tx)) {
             return;
         }

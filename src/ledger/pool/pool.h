@@ -22,13 +22,13 @@
 #include "ledger/exec/tx.h"
 
 struct pool_options {
-    size_t txs_max;             /* in all */
-    size_t bytes_max;           /* of raw transactions in all */
-    size_t account_txs_max;     /* per sender, queued ones included */
-    size_t account_queued_max;  /* per sender behind a gap; further ahead is TX_NONCE_TOO_HIGH */
+    size_t txs_max;            /* in all */
+    size_t bytes_max;          /* of raw transactions in all */
+    size_t account_txs_max;    /* per sender, queued ones included */
+    size_t account_queued_max; /* per sender behind a gap; further ahead is TX_NONCE_TOO_HIGH */
     u64 chain_id;
     u64 block_gas_limit;
-    struct u256 tip_min;        /* per gas; less is TX_UNDERPRICED */
+    struct u256 tip_min; /* per gas; less is TX_UNDERPRICED */
 };
 
 /* pool_options_default: 8,192 transactions, 64 MiB, 64 per account of which 32 queued, no tip. */
@@ -66,8 +66,8 @@ void pool_free(struct pool *pool);
  * the account with all its waiting transactions, and that it runs no code that is not executed) and
  * keeps a copy. *ret_hash is set whenever the bytes decode, also for TX_ALREADY_KNOWN. Faults come
  * from `source` only. */
-err pool_add(struct pool *pool, const struct state_source *source, bytes raw,
-             struct hash *ret_hash, enum tx_verdict *ret_verdict);
+err pool_add(struct pool *pool, const struct state_source *source, bytes raw, struct hash *ret_hash,
+             enum tx_verdict *ret_verdict);
 /* pool_advance: after a block: sets the next base fee, drops what has been included or became
  * invalid, moves queued transactions up. `source`: the state after the block. */
 err pool_advance(struct pool *pool, const struct state_source *source, struct u256 base_fee);
@@ -75,8 +75,8 @@ err pool_advance(struct pool *pool, const struct state_source *source, struct u2
 void pool_drop(struct pool *pool, const struct hash *hash);
 
 /* pool_take: the best ready transactions that pay the base fee, in block order, until their gas
- * limits exceed `gas`, their bytes exceed `bytes_max` or there are ret_cap of them. They stay in the
- * pool; the pointers are valid until it changes. Returns how many. */
+ * limits exceed `gas`, their bytes exceed `bytes_max` or there are ret_cap of them. They stay in
+ * the pool; the pointers are valid until it changes. Returns how many. */
 size_t pool_take(struct pool *pool, const struct pool_tx **ret_txs, size_t ret_cap, u64 gas,
                  size_t bytes_max);
 /* pool_waiting: whether pool_take would return anything. */
@@ -84,13 +84,12 @@ bool pool_waiting(const struct pool *pool);
 
 /* pool_get: NULL if it is not here. */
 const struct pool_tx *pool_get(const struct pool *pool, const struct hash *hash);
-/* pool_next_nonce: the nonce after the sender's ready transactions; false if it has none (then it is
- * the account's). */
+/* pool_next_nonce: the nonce after the sender's ready transactions; false if it has none (then it
+ * is the account's). */
 bool pool_next_nonce(const struct pool *pool, const struct address *sender, u64 *ret_nonce);
 /* pool_counts: ready and queued. */
 void pool_counts(const struct pool *pool, size_t *ret_ready, size_t *ret_queued);
 /* pool_each: every transaction, by arrival; stops when fn returns false. */
-void pool_each(const struct pool *pool, bool (*fn)(void *ctx, const struct pool_tx *tx),
-               void *ctx);
+void pool_each(const struct pool *pool, bool (*fn)(void *ctx, const struct pool_tx *tx), void *ctx);
 
 #endif

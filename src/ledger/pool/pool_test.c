@@ -218,8 +218,8 @@ static void form_and_state_are_checked(void **state)
     tx = make_tx(4, 5);
     tx_sign(&tx, &world->secrets[0]);
     tx_encode(&raw, &tx);
-    assert_int_equal(
-        pool_add(&world->pool, &world->source, buf_bytes(&raw), &hash, &verdict).code, ERR_IO);
+    assert_int_equal(pool_add(&world->pool, &world->source, buf_bytes(&raw), &hash, &verdict).code,
+                     ERR_IO);
     buf_free(&raw);
     assert_int_equal(world->pool.by_hash.count, 0);
     world_free(world);
@@ -237,7 +237,8 @@ static void funds_are_summed(void **state)
     assert_int_equal(add(world, 0, 2, 1), TX_INSUFFICIENT_FUNDS);
     struct tx tx = make_tx(1, 2);
     tx.max_fee = u256_from_u64(1200);
-    assert_int_equal(add_tx(world, 0, tx), TX_INSUFFICIENT_FUNDS); /* dearer than what it replaces */
+    assert_int_equal(add_tx(world, 0, tx),
+                     TX_INSUFFICIENT_FUNDS); /* dearer than what it replaces */
     world_free(world);
 }
 

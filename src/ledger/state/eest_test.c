@@ -1,5 +1,5 @@
-/* The public state tests, as far as they need no EVM: transfers of value and refused transactions of
- * Osaka, from the pre-state through executor, journal and tries to the state root. */
+/* The public state tests, as far as they need no EVM: transfers of value and refused transactions
+ * of Osaka, from the pre-state through executor, journal and tries to the state root. */
 #include "codec/json.h"
 #include "ledger/exec/execute.h"
 #include "ledger/state/state.h"
@@ -107,10 +107,7 @@ static void commit_pre(struct state *state, const json_t *pre)
     journal_init(&journal, &source, ARENA_BYTES);
     arena_init(&arena, ARENA_BYTES);
     journal_begin_tx(&journal);
-    json_object_foreach((json_t *)pre, key, object)
-    {
-        fill_account(&journal, &arena, key, object);
-    }
+    json_object_foreach((json_t *)pre, key, object) { fill_account(&journal, &arena, key, object); }
     assert_ok(journal_changes(&journal, &arena, &changes));
     assert_ok(state_prepare(state, &changes, &pending, &root));
     assert_ok(state_commit(state, pending, &block, NULL, 0));
@@ -184,8 +181,8 @@ static void run_on(struct state *state, const json_t *test, const json_t *post)
     struct state_source source = state_view_source(view);
     journal_init(&journal, &source, ARENA_BYTES);
     enum tx_verdict verdict = execute(&journal, &env, raw, &arena);
-    bool foreign = verdict == TX_CODE_UNSUPPORTED || verdict == TX_TYPE_UNSUPPORTED ||
-                   verdict == TX_TOO_LARGE;
+    bool foreign =
+        verdict == TX_CODE_UNSUPPORTED || verdict == TX_TYPE_UNSUPPORTED || verdict == TX_TOO_LARGE;
     if (foreign) {
         run.skipped++;
     } else if ((verdict != TX_VALID) != is_bad) {
@@ -202,8 +199,7 @@ static void run_on(struct state *state, const json_t *test, const json_t *post)
 
 static void run_vector(const json_t *test)
 {
-    const json_t *post =
-        json_array_get(json_object_get(json_object_get(test, "post"), "Osaka"), 0);
+    const json_t *post = json_array_get(json_object_get(json_object_get(test, "post"), "Osaka"), 0);
     char dir[] = "/tmp/cairn-eest-XXXXXX";
     struct state *state;
     if (post == NULL) {

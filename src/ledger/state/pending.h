@@ -20,8 +20,8 @@ struct pending_node {
 
 struct state_pending {
     struct arena arena;
-    bool on_new;           /* prepared on an empty store */
-    u64 head_height;       /* prepared on this head */
+    bool on_new;     /* prepared on an empty store */
+    u64 head_height; /* prepared on this head */
     struct hash head_root;
     struct hash root;
     struct pending_account *accounts; /* ascending */

@@ -143,6 +143,5 @@ err state_view_prove(struct state_view *view, const struct address *address,
         return fail(ERR_LIMIT);
     }
     TRY(prove_account(view, address, arena, ret_proof));
-    return slot_count == 0 ? ok()
-                           : prove_slots(view, address, slots, slot_count, arena, ret_proof);
+    return slot_count == 0 ? ok() : prove_slots(view, address, slots, slot_count, arena, ret_proof);
 }

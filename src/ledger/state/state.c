@@ -118,8 +118,7 @@ static err put_account_history(struct kv_txn *txn, struct buf *list, u64 height,
     struct buf former;
     buf_init(&former, KIB(1));
     account_record_encode(&former, &entry->former);
-    err e = put_history(txn, list, key_history(&entry->address, NULL), height,
-                        buf_bytes(&former));
+    err e = put_history(txn, list, key_history(&entry->address, NULL), height, buf_bytes(&former));
     buf_free(&former);
     return e;
 }
@@ -272,14 +271,12 @@ static err commit(struct state *state, const struct state_pending *pending,
 }
 
 err state_commit(struct state *state, struct state_pending *pending,
-                 const struct state_block *block, const struct state_meta *metas,
-                 size_t meta_count)
+                 const struct state_block *block, const struct state_meta *metas, size_t meta_count)
 {
     assert_that(pending->on_new == state->is_new);
     assert_that(hash_eq(&pending->head_root, &state->record.head.root));
-    assert_that(pending->on_new ||
-                (pending->head_height == state->record.head.height &&
-                 block->height == pending->head_height + 1));
+    assert_that(pending->on_new || (pending->head_height == state->record.head.height &&
+                                    block->height == pending->head_height + 1));
     err e = commit(state, pending, block, metas, meta_count);
     state_pending_free(pending);
     return e;

@@ -6,8 +6,8 @@
  * can be read, called and proven too. A block's data, its state changes and the height are written
  * in one transaction: after a crash at any instant the store is exactly at some height.
  *
- * A block goes: run it over a view of the head (journal) → state_prepare(): computes the new root in
- * memory, writes nothing → state_commit(): writes all of it, or nothing. state_prepare() may be
+ * A block goes: run it over a view of the head (journal) → state_prepare(): computes the new root
+ * in memory, writes nothing → state_commit(): writes all of it, or nothing. state_prepare() may be
  * repeated for other blocks (proposals); each belongs to the head at which it was prepared.
  *
  * Views are read transactions: short, any number of them, also while a block commits. One writer.
@@ -18,9 +18,9 @@
 
 #include "ledger/exec/journal.h"
 
-#define STATE_HISTORY_BLOCKS 256   /* default of history_blocks */
+#define STATE_HISTORY_BLOCKS 256     /* default of history_blocks */
 #define STATE_SIZE_MAX_BYTES GIB(64) /* default of size_max_bytes: address space, not memory */
-#define STATE_NODES_MAX 65         /* in one proof */
+#define STATE_NODES_MAX 65           /* in one proof */
 
 struct state;
 struct state_view;
@@ -58,8 +58,8 @@ u64 state_view_height(const struct state_view *view);
 struct state_source state_view_source(struct state_view *view);
 err state_view_account(struct state_view *view, const struct address *address,
                        struct account *ret_account);
-err state_view_slot(struct state_view *view, const struct address *address,
-                    const struct hash *slot, struct word *ret_word);
+err state_view_slot(struct state_view *view, const struct address *address, const struct hash *slot,
+                    struct word *ret_word);
 err state_view_code(struct state_view *view, const struct hash *code_hash, struct arena *arena,
                     bytes *ret_code);
 
@@ -85,11 +85,11 @@ err state_view_prove(struct state_view *view, const struct address *address,
 
 struct state_block {
     u64 height;
-    struct hash hash;  /* of the Ethereum header */
-    bytes header;      /* Ethereum header, RLP */
-    bytes consensus;   /* consensus header and certificate; empty for genesis */
-    bytes body;        /* RLP list of transactions */
-    bytes receipts;    /* RLP list of receipts */
+    struct hash hash;             /* of the Ethereum header */
+    bytes header;                 /* Ethereum header, RLP */
+    bytes consensus;              /* consensus header and certificate; empty for genesis */
+    bytes body;                   /* RLP list of transactions */
+    bytes receipts;               /* RLP list of receipts */
     const struct hash *tx_hashes; /* for the index, in block order */
     size_t tx_count;
 };
@@ -97,8 +97,8 @@ struct state_block {
 enum state_part { STATE_HEADER, STATE_CONSENSUS, STATE_BODY, STATE_RECEIPTS };
 
 /* All of these: ERR_NOT_FOUND; bytes are copied into arena. Blocks are kept forever. */
-err state_view_block(struct state_view *view, enum state_part part, u64 height,
-                     struct arena *arena, bytes *ret_bytes);
+err state_view_block(struct state_view *view, enum state_part part, u64 height, struct arena *arena,
+                     bytes *ret_bytes);
 err state_view_height_of(struct state_view *view, const struct hash *block_hash, u64 *ret_height);
 err state_view_block_hash(struct state_view *view, u64 height, struct hash *ret_hash);
 /* state_view_tx: where a transaction is. */

@@ -296,9 +296,9 @@ static void check_proof(const struct world *world, u64 height, size_t i)
     assert_true(hash_eq(&storage_root, &proof.storage_root));
     for (size_t j = 0; j < SLOTS; j++) {
         struct word word;
-        assert_int_not_equal(proof_slot(&storage_root, &slots[j], proof.slots[j].nodes,
-                                        proof.slots[j].count, &word),
-                             PROOF_INVALID);
+        assert_int_not_equal(
+            proof_slot(&storage_root, &slots[j], proof.slots[j].nodes, proof.slots[j].count, &word),
+            PROOF_INVALID);
         assert_memory_equal(&word, &world->models[height].words[i][j], sizeof word);
         assert_memory_equal(&word, &proof.words[j], sizeof word);
     }

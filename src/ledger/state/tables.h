@@ -11,19 +11,19 @@
 #define STATE_KEY_BYTES_MAX 96
 
 enum state_table {
-    TABLE_META,     /* name → value */
-    TABLE_ACCOUNT,  /* address → account record */
-    TABLE_SLOT,     /* address ‖ slot → 32 bytes */
-    TABLE_CODE,     /* code hash → code */
-    TABLE_NODE,     /* trie ‖ path → node */
-    TABLE_HISTORY,  /* kind ‖ address [‖ slot] ‖ height → former value */
-    TABLE_CHANGES,  /* height → the keys that have history at it */
-    TABLE_HEADER,   /* height → Ethereum header */
+    TABLE_META,      /* name → value */
+    TABLE_ACCOUNT,   /* address → account record */
+    TABLE_SLOT,      /* address ‖ slot → 32 bytes */
+    TABLE_CODE,      /* code hash → code */
+    TABLE_NODE,      /* trie ‖ path → node */
+    TABLE_HISTORY,   /* kind ‖ address [‖ slot] ‖ height → former value */
+    TABLE_CHANGES,   /* height → the keys that have history at it */
+    TABLE_HEADER,    /* height → Ethereum header */
     TABLE_CONSENSUS, /* height → consensus header and certificate */
-    TABLE_BODY,     /* height → transactions */
-    TABLE_RECEIPTS, /* height → receipts */
-    TABLE_HASH,     /* block hash → height */
-    TABLE_TX,       /* transaction hash → height, index */
+    TABLE_BODY,      /* height → transactions */
+    TABLE_RECEIPTS,  /* height → receipts */
+    TABLE_HASH,      /* block hash → height */
+    TABLE_TX,        /* transaction hash → height, index */
     TABLE_COUNT,
 };
 

@@ -15,8 +15,7 @@ static err view_begin(struct state *state, u64 height, struct state_view *view)
     view->state = state;
     view->height = height;
     bool known = view->is_new ? height == 0
-                              : height >= view->record.oldest &&
-                                    height <= view->record.head.height;
+                              : height >= view->record.oldest && height <= view->record.head.height;
     return known ? ok() : fail(ERR_NOT_FOUND);
 }
 
@@ -88,8 +87,8 @@ err state_view_account(struct state_view *view, const struct address *address,
     return ok();
 }
 
-err state_view_slot(struct state_view *view, const struct address *address,
-                    const struct hash *slot, struct word *ret_word)
+err state_view_slot(struct state_view *view, const struct address *address, const struct hash *slot,
+                    struct word *ret_word)
 {
     struct state_key key = key_history(address, slot);
     bytes former;
@@ -170,8 +169,8 @@ static unsigned table_of(enum state_part part)
     unreachable_case();
 }
 
-err state_view_block(struct state_view *view, enum state_part part, u64 height,
-                     struct arena *arena, bytes *ret_bytes)
+err state_view_block(struct state_view *view, enum state_part part, u64 height, struct arena *arena,
+                     bytes *ret_bytes)
 {
     struct state_key key = key_height(height);
     bytes value = bytes_make("", 0);
