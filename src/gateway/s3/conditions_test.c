@@ -57,7 +57,7 @@ static void http_dates(void **state)
     assert_string_equal(text, "Sun, 06 Nov 2044 08:49:37 GMT");
     assert_true(s3_date_read_http(&s, bytes_str("Sunday, 06-Nov-45 08:49:37 GMT"), NOW));
     s3_date_write_http(text, s);
-    assert_string_equal(text, "Mon, 06 Nov 1945 08:49:37 GMT");
+    assert_string_equal(text, "Tue, 06 Nov 1945 08:49:37 GMT");
 }
 
 static void dates_around_the_calendar(void **state)

@@ -4,6 +4,7 @@
 
 #include "codec/percent.h"
 #include "gateway/s3/auth.h"
+#include "gateway/s3/text.h"
 
 #define TESTING_HEADERS_MAX 64
 
@@ -74,6 +75,30 @@ static inline enum s3_code testing_parse(struct testing_request *t, const char *
     t->input = (struct s3_request_input){
         .method = bytes_str(method),
         .target = arena_copy(&t->arena, bytes_str(target)),
+        .host = host,
+        .headers = t->headers,
+        .header_count = t->header_count,
+        .domains = t->domains,
+        .domain_count = 2,
+    };
+    return s3_request_parse(&t->arena, &t->input, &t->request, &t->error);
+}
+
+/* testing_from_text: "METHOD TARGET\nname:value\n…", for fuzzing; more headers are left out. */
+static inline enum s3_code testing_from_text(struct testing_request *t, bytes text)
+{
+    bytes first = s3_cut(&text, '\n');
+    bytes method = s3_cut(&first, ' ');
+    bytes host = bytes_str("");
+    while (text.len > 0 && t->header_count < TESTING_HEADERS_MAX) {
+        bytes value = s3_cut(&text, '\n');
+        bytes name = s3_cut(&value, ':');
+        t->headers[t->header_count++] = (struct s3_header){name, s3_trim(value)};
+        host = bytes_eq_nocase(name, bytes_str("host")) ? s3_trim(value) : host;
+    }
+    t->input = (struct s3_request_input){
+        .method = method,
+        .target = first,
         .host = host,
         .headers = t->headers,
         .header_count = t->header_count,
