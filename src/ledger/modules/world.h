@@ -39,6 +39,7 @@ struct world {
     u64 gas;
     struct u256 value;
     enum call_kind kind;
+    bool is_dry; /* what a call did is undone even if it succeeded */
 };
 
 static inline err world_no_account(void *ctx, const struct address *address,
@@ -224,7 +225,7 @@ static inline void world_call_raw(struct world *world, u32 module, const struct 
     frame.input = input;
     world_check(journal_credit(&world->journal, &frame.self, frame.value));
     world_check(native_call(&frame));
-    if (frame.status != FRAME_RUNNING) {
+    if (frame.status != FRAME_RUNNING || world->is_dry) {
         journal_revert(&world->journal, snapshot);
     }
     world->status = frame.status;
