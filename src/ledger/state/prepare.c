@@ -112,19 +112,31 @@ static size_t slots_of(const struct state_pending *pending, size_t at,
     return count;
 }
 
+/* The lower of the two addresses; one of them may be NULL. */
+static const struct address *lower(const struct address *a, const struct address *b)
+{
+    if (a == NULL || b == NULL) {
+        return a != NULL ? a : b;
+    }
+    return bytes_cmp(BYTES_OF(*a), BYTES_OF(*b)) <= 0 ? a : b;
+}
+
 /* Accounts and slots are both sorted by address: one pass over the two. */
 static err merge_accounts(struct state_pending *pending, struct kv_txn *txn,
                           const struct state_changes *changes)
 {
     size_t i = 0;
     size_t at = 0;
-    while (i < changes->account_count || at < pending->slot_count) {
+    for (;;) {
         const struct account_change *change =
             i < changes->account_count ? &changes->accounts[i] : NULL;
-        const struct address *address =
-            at < pending->slot_count ? &pending->slots[at].address : &change->address;
-        if (change != NULL && bytes_cmp(BYTES_OF(change->address), BYTES_OF(*address)) <= 0) {
-            address = &change->address;
+        const struct address *of_slot =
+            at < pending->slot_count ? &pending->slots[at].address : NULL;
+        const struct address *address = lower(change != NULL ? &change->address : NULL, of_slot);
+        if (address == NULL) {
+            return ok();
+        }
+        if (change != NULL && address_eq(address, &change->address)) {
             i++;
         } else {
             change = NULL;
@@ -133,7 +145,6 @@ static err merge_accounts(struct state_pending *pending, struct kv_txn *txn,
         TRY(apply_account(pending, txn, address, change, at, count));
         at += count;
     }
-    return ok();
 }
 
 static err apply_accounts(struct state_pending *pending, struct kv_txn *txn)
