@@ -49,6 +49,11 @@ enum s3_algorithm s3_algorithm_parse(bytes text)
 
 /* ---- values ---- */
 
+bool s3_checksum_wanted(const struct s3_request *request)
+{
+    return bytes_eq_nocase(s3_header_find(request, "x-amz-checksum-mode"), bytes_str("ENABLED"));
+}
+
 void s3_checksum_write(char out[S3_CHECKSUM_TEXT_BYTES], const struct s3_checksum *checksum)
 {
     size_t len = s3_algorithm_bytes(checksum->algorithm);

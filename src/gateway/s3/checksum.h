@@ -55,6 +55,9 @@ const char *s3_checksum_type_text(enum s3_checksum_type type); /* "FULL_OBJECT" 
 /* s3_algorithm_parse: "crc32c", any case; S3_ALGORITHM_NONE if it is no algorithm of ours. */
 enum s3_algorithm s3_algorithm_parse(bytes text);
 
+/* s3_checksum_wanted: x-amz-checksum-mode: ENABLED, the only way to get it back from GET and HEAD.
+ */
+bool s3_checksum_wanted(const struct s3_request *request);
 /* s3_checksum_write: base64, with "-N" for composite ones. */
 void s3_checksum_write(char out[S3_CHECKSUM_TEXT_BYTES], const struct s3_checksum *checksum);
 /* s3_checksum_read: base64 of exactly the algorithm's length, and "-N" or nothing. */

@@ -36,94 +36,93 @@ struct declaration {
 #define P S3_PAYLOAD_UNSIGNED
 #define T S3_PAYLOAD_CHUNKED_UNSIGNED
 
+static const struct declaration declaration_cases[] = {
+    {{NULL}, P, S3_OK, NULL, S3_OK},
+    {{"Content-MD5", MD5_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
+    {{"Content-MD5", "rL0Y20xC+Fzt72VPzMSk2A==", NULL}, P, S3_OK, NULL, S3_ERR_BAD_DIGEST},
+    {{"Content-MD5", "YWJyYWNhZGFicmE=", NULL}, P, S3_ERR_INVALID_DIGEST, NULL, S3_OK},
+    {{"Content-MD5", "", NULL}, P, S3_ERR_INVALID_DIGEST, NULL, S3_OK},
+    {{"Content-MD5", "not base64 at all", NULL}, P, S3_ERR_INVALID_DIGEST, NULL, S3_OK},
+    {{NULL}, S3_PAYLOAD_HASH, S3_OK, NULL, S3_OK},
+    {{"x-amz-checksum-crc32", CRC32_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
+    {{"x-amz-checksum-crc32c", CRC32C_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
+    {{"X-Amz-Checksum-SHA1", SHA1_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
+    {{"x-amz-checksum-sha256", SHA256_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
+    {{"x-amz-checksum-sha256", SHA256_HELLO, NULL}, S3_PAYLOAD_HASH, S3_OK, NULL, S3_OK},
+    {{"x-amz-checksum-crc32", CRC32C_HELLO, NULL}, P, S3_OK, NULL, S3_ERR_BAD_DIGEST},
+    {{"x-amz-checksum-sha256", "bad", NULL}, P, S3_ERR_BAD_DIGEST, NULL, S3_OK},
+    {{"x-amz-checksum-crc32", SHA1_HELLO, NULL}, P, S3_ERR_BAD_DIGEST, NULL, S3_OK},
+    {{"x-amz-checksum-crc32", CRC32_HELLO "-2", NULL}, P, S3_OK, NULL, S3_ERR_BAD_DIGEST},
+    {{"x-amz-checksum-crc32", CRC32_HELLO, "x-amz-checksum-sha1", SHA1_HELLO, NULL},
+     P,
+     S3_ERR_INVALID_REQUEST,
+     NULL,
+     S3_OK},
+    {{"x-amz-checksum-crc32", CRC32_HELLO, "x-amz-checksum-crc32", CRC32_HELLO, NULL},
+     P,
+     S3_ERR_INVALID_REQUEST,
+     NULL,
+     S3_OK},
+    {{"x-amz-checksum-xxhash", "AAAA", NULL}, P, S3_ERR_INVALID_REQUEST, NULL, S3_OK},
+    {{"x-amz-checksum-mode", "ENABLED", "x-amz-checksum-type", "FULL_OBJECT",
+      "x-amz-checksum-algorithm", "CRC32", NULL},
+     P,
+     S3_OK,
+     NULL,
+     S3_OK},
+    /* the SDK's own header */
+    {{ALGORITHMS, "CRC32", "x-amz-checksum-crc32", CRC32_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
+    {{ALGORITHMS, "crc32", "x-amz-checksum-crc32", CRC32_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
+    {{ALGORITHMS, "CRC32", "x-amz-checksum-sha1", SHA1_HELLO, NULL},
+     P,
+     S3_ERR_INVALID_REQUEST,
+     NULL,
+     S3_OK},
+    {{ALGORITHMS, "CRC32", NULL}, P, S3_ERR_INVALID_REQUEST, NULL, S3_OK},
+    {{ALGORITHMS, "CRC7", "x-amz-checksum-crc32", CRC32_HELLO, NULL},
+     P,
+     S3_ERR_INVALID_REQUEST,
+     NULL,
+     S3_OK},
+    {{ALGORITHMS, "CRC32", "x-amz-trailer", "x-amz-checksum-crc32", NULL},
+     T,
+     S3_OK,
+     CRC32_HELLO,
+     S3_OK},
+    /* trailers */
+    {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, T, S3_OK, CRC32_HELLO, S3_OK},
+    {{"x-amz-trailer", "X-Amz-Checksum-Sha256", NULL}, T, S3_OK, SHA256_HELLO, S3_OK},
+    {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, T, S3_OK, CRC32C_HELLO, S3_ERR_BAD_DIGEST},
+    {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, T, S3_OK, "???", S3_ERR_BAD_DIGEST},
+    {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, T, S3_OK, NULL, S3_ERR_MALFORMED_TRAILER},
+    {{"x-amz-trailer", "x-amz-meta-a", NULL}, T, S3_ERR_INVALID_REQUEST, NULL, S3_OK},
+    {{"x-amz-trailer", "x-amz-checksum-crc32", "x-amz-checksum-crc32", CRC32_HELLO, NULL},
+     T,
+     S3_ERR_INVALID_REQUEST,
+     NULL,
+     S3_OK},
+    {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, P, S3_OK, NULL, S3_OK},
+};
+
 static void declarations(void **state)
 {
     (void)state;
-    static const struct declaration cases[] = {
-        {{NULL}, P, S3_OK, NULL, S3_OK},
-        {{"Content-MD5", MD5_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
-        {{"Content-MD5", "rL0Y20xC+Fzt72VPzMSk2A==", NULL}, P, S3_OK, NULL, S3_ERR_BAD_DIGEST},
-        {{"Content-MD5", "YWJyYWNhZGFicmE=", NULL}, P, S3_ERR_INVALID_DIGEST, NULL, S3_OK},
-        {{"Content-MD5", "", NULL}, P, S3_ERR_INVALID_DIGEST, NULL, S3_OK},
-        {{"Content-MD5", "not base64 at all", NULL}, P, S3_ERR_INVALID_DIGEST, NULL, S3_OK},
-        {{NULL}, S3_PAYLOAD_HASH, S3_OK, NULL, S3_OK},
-        {{"x-amz-checksum-crc32", CRC32_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
-        {{"x-amz-checksum-crc32c", CRC32C_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
-        {{"X-Amz-Checksum-SHA1", SHA1_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
-        {{"x-amz-checksum-sha256", SHA256_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
-        {{"x-amz-checksum-sha256", SHA256_HELLO, NULL}, S3_PAYLOAD_HASH, S3_OK, NULL, S3_OK},
-        {{"x-amz-checksum-crc32", CRC32C_HELLO, NULL}, P, S3_OK, NULL, S3_ERR_BAD_DIGEST},
-        {{"x-amz-checksum-sha256", "bad", NULL}, P, S3_ERR_BAD_DIGEST, NULL, S3_OK},
-        {{"x-amz-checksum-crc32", SHA1_HELLO, NULL}, P, S3_ERR_BAD_DIGEST, NULL, S3_OK},
-        {{"x-amz-checksum-crc32", CRC32_HELLO "-2", NULL}, P, S3_OK, NULL, S3_ERR_BAD_DIGEST},
-        {{"x-amz-checksum-crc32", CRC32_HELLO, "x-amz-checksum-sha1", SHA1_HELLO, NULL},
-         P,
-         S3_ERR_INVALID_REQUEST,
-         NULL,
-         S3_OK},
-        {{"x-amz-checksum-crc32", CRC32_HELLO, "x-amz-checksum-crc32", CRC32_HELLO, NULL},
-         P,
-         S3_ERR_INVALID_REQUEST,
-         NULL,
-         S3_OK},
-        {{"x-amz-checksum-xxhash", "AAAA", NULL}, P, S3_ERR_INVALID_REQUEST, NULL, S3_OK},
-        {{"x-amz-checksum-mode", "ENABLED", "x-amz-checksum-type", "FULL_OBJECT",
-          "x-amz-checksum-algorithm", "CRC32", NULL},
-         P,
-         S3_OK,
-         NULL,
-         S3_OK},
-        /* the SDK's own header */
-        {{ALGORITHMS, "CRC32", "x-amz-checksum-crc32", CRC32_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
-        {{ALGORITHMS, "crc32", "x-amz-checksum-crc32", CRC32_HELLO, NULL}, P, S3_OK, NULL, S3_OK},
-        {{ALGORITHMS, "CRC32", "x-amz-checksum-sha1", SHA1_HELLO, NULL},
-         P,
-         S3_ERR_INVALID_REQUEST,
-         NULL,
-         S3_OK},
-        {{ALGORITHMS, "CRC32", NULL}, P, S3_ERR_INVALID_REQUEST, NULL, S3_OK},
-        {{ALGORITHMS, "CRC7", "x-amz-checksum-crc32", CRC32_HELLO, NULL},
-         P,
-         S3_ERR_INVALID_REQUEST,
-         NULL,
-         S3_OK},
-        {{ALGORITHMS, "CRC32", "x-amz-trailer", "x-amz-checksum-crc32", NULL},
-         T,
-         S3_OK,
-         CRC32_HELLO,
-         S3_OK},
-        /* trailers */
-        {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, T, S3_OK, CRC32_HELLO, S3_OK},
-        {{"x-amz-trailer", "X-Amz-Checksum-Sha256", NULL}, T, S3_OK, SHA256_HELLO, S3_OK},
-        {{"x-amz-trailer", "x-amz-checksum-crc32", NULL},
-         T,
-         S3_OK,
-         CRC32C_HELLO,
-         S3_ERR_BAD_DIGEST},
-        {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, T, S3_OK, "???", S3_ERR_BAD_DIGEST},
-        {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, T, S3_OK, NULL, S3_ERR_MALFORMED_TRAILER},
-        {{"x-amz-trailer", "x-amz-meta-a", NULL}, T, S3_ERR_INVALID_REQUEST, NULL, S3_OK},
-        {{"x-amz-trailer", "x-amz-checksum-crc32", "x-amz-checksum-crc32", CRC32_HELLO, NULL},
-         T,
-         S3_ERR_INVALID_REQUEST,
-         NULL,
-         S3_OK},
-        {{"x-amz-trailer", "x-amz-checksum-crc32", NULL}, P, S3_OK, NULL, S3_OK},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT_OF(declaration_cases); i++) {
         struct testing_request t;
         struct s3_integrity integrity;
         testing_init(&t);
-        enum s3_code code = declared(&t, cases[i].headers, cases[i].payload, &integrity);
-        if (code != cases[i].parsed) {
+        enum s3_code code =
+            declared(&t, declaration_cases[i].headers, declaration_cases[i].payload, &integrity);
+        if (code != declaration_cases[i].parsed) {
             print_error("case %zu: %s\n", i, s3_code_name(code));
         }
-        assert_int_equal(code, cases[i].parsed);
+        assert_int_equal(code, declaration_cases[i].parsed);
         if (code == S3_OK) {
             bytes trailer = {NULL, 0};
-            trailer = cases[i].trailer != NULL ? bytes_str(cases[i].trailer) : trailer;
+            trailer = declaration_cases[i].trailer != NULL ? bytes_str(declaration_cases[i].trailer)
+                                                           : trailer;
             assert_int_equal(s3_verify_whole(&integrity, bytes_str("hello"), trailer, &t.error),
-                             cases[i].verified);
+                             declaration_cases[i].verified);
         }
         testing_free(&t);
     }

@@ -28,6 +28,17 @@ enum s3_code s3_size_check(u64 size, u64 max, struct s3_error *error)
     return S3_ERR_ENTITY_TOO_LARGE;
 }
 
+enum s3_code s3_copy_size_check(u64 size, struct s3_error *error)
+{
+    if (size <= S3_COPY_BYTES_MAX) {
+        return S3_OK;
+    }
+    return s3_refuse_text(error, S3_ERR_INVALID_REQUEST,
+                          "The specified copy source is larger than the maximum allowable size for "
+                          "a copy source: %llu",
+                          (unsigned long long)S3_COPY_BYTES_MAX);
+}
+
 /* find_part: binary search by number; NULL if absent. */
 static const struct s3_stored_part *find_part(const struct s3_stored_part *stored, size_t count,
                                               u32 number)

@@ -34,6 +34,9 @@ enum s3_code s3_refuse_upload(struct s3_error *error, bytes upload_id);
 /* s3_size_check: EntityTooLarge with ProposedSize and MaxSizeAllowed past `max`. */
 MUST_USE enum s3_code s3_size_check(u64 size, u64 max, struct s3_error *error);
 
+/* s3_copy_size_check: InvalidRequest past S3_COPY_BYTES_MAX, for CopyObject. */
+MUST_USE enum s3_code s3_copy_size_check(u64 size, struct s3_error *error);
+
 /* A part as it is stored. */
 struct s3_stored_part {
     u32 number;

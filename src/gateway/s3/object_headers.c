@@ -288,6 +288,15 @@ enum s3_code s3_object_headers_check(const struct s3_request *request, struct s3
     return S3_OK;
 }
 
+enum s3_code s3_expected_owner_check(const struct s3_request *request, const char *header,
+                                     bytes owner_id, struct s3_error *error)
+{
+    bytes expected = s3_header_find(request, header);
+    return expected.data == NULL || bytes_eq(expected, owner_id)
+               ? S3_OK
+               : s3_refuse(error, S3_ERR_ACCESS_DENIED);
+}
+
 /* ---- sending back ---- */
 
 struct override {

@@ -41,6 +41,11 @@ bytes s3_storage_class(const struct s3_stored_headers *headers);
 MUST_USE enum s3_code s3_object_headers_check(const struct s3_request *request,
                                               struct s3_error *error);
 
+/* s3_expected_owner_check: AccessDenied if the header (x-amz-expected-bucket-owner, or for the
+ * source of a copy x-amz-source-expected-bucket-owner) is there and names somebody else. */
+MUST_USE enum s3_code s3_expected_owner_check(const struct s3_request *request, const char *header,
+                                              bytes owner_id, struct s3_error *error);
+
 /* s3_reply_headers: what GET and HEAD send of the stored headers: all but STANDARD storage class,
  * with the response-* parameters of a signed request put in place. InvalidRequest if an anonymous
  * request uses those. */

@@ -229,6 +229,41 @@ static void overrides(void **state)
     testing_free(&t);
 }
 
+static const struct {
+    const char *headers[9];
+    bool same;
+    enum s3_code code;
+    const char *type;
+    const char *class;
+    const char *meta; /* NULL: none */
+} copy_cases[] = {
+    {{NULL}, false, S3_OK, "a/b", "STANDARD", "1"},
+    {{"x-amz-metadata-directive", "COPY", "x-amz-meta-a", "2", NULL},
+     false,
+     S3_OK,
+     "a/b",
+     "STANDARD",
+     "1"},
+    {{"x-amz-metadata-directive", "REPLACE", NULL},
+     false,
+     S3_OK,
+     "binary/octet-stream",
+     "STANDARD",
+     NULL},
+    {{"x-amz-metadata-directive", "REPLACE", "x-amz-meta-a", "2", "Content-Type", "c/d", NULL},
+     true,
+     S3_OK,
+     "c/d",
+     "STANDARD",
+     "2"},
+    {{"x-amz-storage-class", "STANDARD_IA", NULL}, true, S3_OK, "a/b", "STANDARD_IA", "1"},
+    {{"x-amz-storage-class", "GLACIER", NULL}, true, S3_ERR_INVALID_REQUEST, NULL, NULL, NULL},
+    {{NULL}, true, S3_ERR_INVALID_REQUEST, NULL, NULL, NULL},
+    {{"x-amz-metadata-directive", "MERGE", NULL}, false, S3_ERR_INVALID_ARGUMENT, NULL, NULL, NULL},
+    {{"x-amz-tagging-directive", "MERGE", NULL}, false, S3_ERR_INVALID_ARGUMENT, NULL, NULL, NULL},
+    {{"x-amz-storage-class", "FAST", NULL}, false, S3_ERR_INVALID_STORAGE_CLASS, NULL, NULL, NULL},
+};
+
 static void copies(void **state)
 {
     (void)state;
@@ -236,68 +271,20 @@ static void copies(void **state)
                                 {bytes_str("x-amz-storage-class"), bytes_str("GLACIER")},
                                 {bytes_str("x-amz-meta-a"), bytes_str("1")}};
     struct s3_stored_headers source = {items, COUNT_OF(items)};
-    static const struct {
-        const char *headers[9];
-        bool same;
-        enum s3_code code;
-        const char *type;
-        const char *class;
-        const char *meta; /* NULL: none */
-    } cases[] = {
-        {{NULL}, false, S3_OK, "a/b", "STANDARD", "1"},
-        {{"x-amz-metadata-directive", "COPY", "x-amz-meta-a", "2", NULL},
-         false,
-         S3_OK,
-         "a/b",
-         "STANDARD",
-         "1"},
-        {{"x-amz-metadata-directive", "REPLACE", NULL},
-         false,
-         S3_OK,
-         "binary/octet-stream",
-         "STANDARD",
-         NULL},
-        {{"x-amz-metadata-directive", "REPLACE", "x-amz-meta-a", "2", "Content-Type", "c/d", NULL},
-         true,
-         S3_OK,
-         "c/d",
-         "STANDARD",
-         "2"},
-        {{"x-amz-storage-class", "STANDARD_IA", NULL}, true, S3_OK, "a/b", "STANDARD_IA", "1"},
-        {{"x-amz-storage-class", "GLACIER", NULL}, true, S3_ERR_INVALID_REQUEST, NULL, NULL, NULL},
-        {{NULL}, true, S3_ERR_INVALID_REQUEST, NULL, NULL, NULL},
-        {{"x-amz-metadata-directive", "MERGE", NULL},
-         false,
-         S3_ERR_INVALID_ARGUMENT,
-         NULL,
-         NULL,
-         NULL},
-        {{"x-amz-tagging-directive", "MERGE", NULL},
-         false,
-         S3_ERR_INVALID_ARGUMENT,
-         NULL,
-         NULL,
-         NULL},
-        {{"x-amz-storage-class", "FAST", NULL},
-         false,
-         S3_ERR_INVALID_STORAGE_CLASS,
-         NULL,
-         NULL,
-         NULL},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT_OF(copy_cases); i++) {
         struct testing_request t;
         struct s3_stored_headers copy;
-        begin(&t, "PUT", "/bucket/key", cases[i].headers);
+        begin(&t, "PUT", "/bucket/key", copy_cases[i].headers);
         enum s3_code code =
-            s3_copy_headers(&t.arena, &t.request, &source, cases[i].same, &copy, &t.error);
-        assert_int_equal(code, cases[i].code);
+            s3_copy_headers(&t.arena, &t.request, &source, copy_cases[i].same, &copy, &t.error);
+        assert_int_equal(code, copy_cases[i].code);
         if (code == S3_OK) {
-            assert_true(has(&copy, "content-type", cases[i].type));
-            assert_true(bytes_eq_str(s3_storage_class(&copy), cases[i].class));
+            assert_true(has(&copy, "content-type", copy_cases[i].type));
+            assert_true(bytes_eq_str(s3_storage_class(&copy), copy_cases[i].class));
             assert_int_equal(s3_stored_headers_find(&copy, "x-amz-meta-a").data != NULL,
-                             cases[i].meta != NULL);
-            assert_true(cases[i].meta == NULL || has(&copy, "x-amz-meta-a", cases[i].meta));
+                             copy_cases[i].meta != NULL);
+            assert_true(copy_cases[i].meta == NULL ||
+                        has(&copy, "x-amz-meta-a", copy_cases[i].meta));
         }
         testing_free(&t);
     }

@@ -379,12 +379,13 @@ static enum s3_method method_of(bytes text)
     return S3_METHOD_OTHER;
 }
 
+static const char *const level_names[] = {"SERVICE", "BUCKET", "OBJECT"};
+
 static enum s3_code refuse_method(const struct s3_request *request, struct s3_error *error)
 {
-    static const char *const types[] = {"SERVICE", "BUCKET", "OBJECT"};
     s3_refuse(error, S3_ERR_METHOD_NOT_ALLOWED);
     s3_error_add(error, "Method", request->method_text);
-    s3_error_add_str(error, "ResourceType", types[request->level]);
+    s3_error_add_str(error, "ResourceType", level_names[request->level]);
     return S3_ERR_METHOD_NOT_ALLOWED;
 }
 
@@ -555,6 +556,45 @@ enum s3_code s3_request_parse(struct arena *arena, const struct s3_request_input
         return refuse_method(ret_request, error);
     }
     return choose_operation(ret_request, error);
+}
+
+enum s3_code s3_preflight_refuse(const struct s3_request *request, struct s3_error *error)
+{
+    if (s3_header_find(request, "Origin").len == 0) {
+        return s3_refuse_text(error, S3_ERR_BAD_REQUEST,
+                              "Insufficient information. Origin request header needed.");
+    }
+    s3_refuse(error, S3_ERR_ACCESS_FORBIDDEN);
+    s3_error_add(error, "Method", s3_header_find(request, "Access-Control-Request-Method"));
+    s3_error_add_str(error, "ResourceType", level_names[request->level]);
+    return S3_ERR_ACCESS_FORBIDDEN;
+}
+
+enum s3_code s3_version_check(bytes key, bytes version_id, struct s3_error *error)
+{
+    if (version_id.data == NULL || bytes_eq_str(version_id, "null")) {
+        return S3_OK;
+    }
+    if (version_id.len == 0) {
+        return s3_refuse_argument(error, "Version id cannot be the empty string", "versionId",
+                                  version_id);
+    }
+    s3_refuse(error, S3_ERR_NO_SUCH_VERSION);
+    s3_error_add(error, "Key", key);
+    s3_error_add(error, "VersionId", version_id);
+    return S3_ERR_NO_SUCH_VERSION;
+}
+
+void s3_put_object_url(struct buf *out, const struct s3_request *request)
+{
+    buf_put_str(out, request->encrypted ? "https://" : "http://");
+    buf_put(out, request->host);
+    buf_put_u8(out, '/');
+    if (!request->virtual_host) {
+        percent_encode(out, request->bucket, false);
+        buf_put_u8(out, '/');
+    }
+    percent_encode(out, request->key, true);
 }
 
 /* ---- copy source ---- */

@@ -174,6 +174,15 @@ bytes s3_query_find(const struct s3_request *request, const char *name);
 /* s3_method_list: "GET, HEAD, PUT, POST, DELETE, OPTIONS", for Allow on 405. */
 const char *s3_method_list(void);
 
+/* s3_preflight_refuse: the answer to every OPTIONS while buckets have no CORS configuration:
+ * BadRequest without an Origin header, else AccessForbidden. */
+enum s3_code s3_preflight_refuse(const struct s3_request *request, struct s3_error *error);
+/* s3_version_check: of an object in a bucket that was never versioned: none or "null" is the
+ * object. InvalidArgument for an empty id, NoSuchVersion for any other. */
+MUST_USE enum s3_code s3_version_check(bytes key, bytes version_id, struct s3_error *error);
+/* s3_put_object_url: "http://host/bucket/key" as this request addressed it, percent-encoded. */
+void s3_put_object_url(struct buf *out, const struct s3_request *request);
+
 /* The source of a copy, from x-amz-copy-source. */
 struct s3_copy_source {
     bytes bucket;

@@ -327,6 +327,62 @@ static void copies_need_put(void **state)
     testing_free(&t);
 }
 
+static void preflights(void **state)
+{
+    (void)state;
+    struct testing_request t;
+    testing_init(&t);
+    assert_int_equal(testing_parse(&t, "OPTIONS", "/bucket/key"), S3_OK);
+    assert_int_equal(s3_preflight_refuse(&t.request, &t.error), S3_ERR_BAD_REQUEST);
+    testing_header(&t, "Origin", "http://example.org");
+    testing_header(&t, "Access-Control-Request-Method", "PUT");
+    assert_int_equal(testing_parse(&t, "OPTIONS", "/bucket/key"), S3_OK);
+    assert_int_equal(s3_preflight_refuse(&t.request, &t.error), S3_ERR_ACCESS_FORBIDDEN);
+    assert_int_equal(s3_code_status(t.error.code), 403);
+    assert_true(bytes_eq_str(s3_error_find(&t.error, "Method"), "PUT"));
+    assert_true(bytes_eq_str(s3_error_find(&t.error, "ResourceType"), "OBJECT"));
+    testing_free(&t);
+}
+
+static void version_ids(void **state)
+{
+    (void)state;
+    struct testing_request t;
+    bytes key = bytes_str("key");
+    testing_init(&t);
+    assert_int_equal(s3_version_check(key, (bytes){NULL, 0}, &t.error), S3_OK);
+    assert_int_equal(s3_version_check(key, bytes_str("null"), &t.error), S3_OK);
+    assert_int_equal(s3_version_check(key, bytes_str(""), &t.error), S3_ERR_INVALID_ARGUMENT);
+    assert_int_equal(s3_version_check(key, bytes_str("v1"), &t.error), S3_ERR_NO_SUCH_VERSION);
+    assert_true(bytes_eq_str(s3_error_find(&t.error, "VersionId"), "v1"));
+    testing_free(&t);
+}
+
+static void object_urls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host;
+        const char *target;
+        const char *url;
+    } urls[] = {
+        {"h:9000", "/bucket/a%20b/c", "http://h:9000/bucket/a%20b/c"},
+        {"bucket.localhost", "/a+b", "http://bucket.localhost/a%2Bb"},
+    };
+    for (size_t i = 0; i < COUNT_OF(urls); i++) {
+        struct testing_request t;
+        struct buf out;
+        testing_init(&t);
+        buf_init(&out, KIB(4));
+        testing_header(&t, "Host", urls[i].host);
+        assert_int_equal(testing_parse(&t, "GET", urls[i].target), S3_OK);
+        s3_put_object_url(&out, &t.request);
+        assert_true(bytes_eq_str(buf_bytes(&out), urls[i].url));
+        buf_free(&out);
+        testing_free(&t);
+    }
+}
+
 static void bucket_names(void **state)
 {
     (void)state;
@@ -424,6 +480,9 @@ int main(void)
         cmocka_unit_test(too_many_parameters),
         cmocka_unit_test(copy_sources),
         cmocka_unit_test(copies_need_put),
+        cmocka_unit_test(preflights),
+        cmocka_unit_test(version_ids),
+        cmocka_unit_test(object_urls),
         cmocka_unit_test(bucket_names),
         cmocka_unit_test(operations_have_rows),
         cmocka_unit_test(error_xml),
