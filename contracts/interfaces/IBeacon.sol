@@ -4,9 +4,6 @@ pragma solidity ^0.8.20;
 
 /// Epochs and their seeds, outputs of single blocks, and chain time.
 interface IBeacon {
-    /// An epoch closed; the next has this seed.
-    event EpochClosed(uint64 indexed epoch, uint32 blocks, bool isVoid, bytes32 nextSeed);
-
     /// The open epoch, block time and height of its first block, and chain time (block time
     /// less all pauses).
     function current() external view

@@ -5,8 +5,6 @@
 #include "ledger/modules/params_layout.h"
 #include "ledger/modules/state.h"
 
-enum beacon_event { EV_CLOSED };
-
 static err store_epoch(struct frame *frame, const struct beacon_epoch *epoch)
 {
     struct hash slot = beacon_epoch_slot(epoch->epoch);
@@ -35,8 +33,7 @@ static err record_output(struct frame *frame)
                                     : ok();
 }
 
-static err close_epoch(struct frame *frame, const struct beacon_state *state,
-                       const struct hash *next_seed)
+static err close_epoch(struct frame *frame, const struct beacon_state *state)
 {
     struct slot_source source = frame_slots(frame);
     struct beacon_epoch closed;
@@ -49,11 +46,7 @@ static err close_epoch(struct frame *frame, const struct beacon_state *state,
     }
     closed.blocks = (u32)min_u64(frame->block->height - closed.start_height, UINT32_MAX);
     closed.is_void = closed.blocks < blocks_min;
-    TRY(store_epoch(frame, &closed));
-    struct abi_value values[] = {abi_u64(closed.epoch), abi_u64(closed.blocks),
-                                 abi_bool(closed.is_void), abi_hash(next_seed)};
-    native_emit(frame, &beacon_module, EV_CLOSED, values);
-    return ok();
+    return store_epoch(frame, &closed);
 }
 
 static err open_epoch(struct frame *frame, struct beacon_state *state)
@@ -62,7 +55,7 @@ static err open_epoch(struct frame *frame, struct beacon_state *state)
                                 .start_time = frame->block->time,
                                 .start_height = frame->block->height};
     beacon_seed_of(&next.seed, &frame->block->parent_hash, next.epoch);
-    TRY(close_epoch(frame, state, &next.seed));
+    TRY(close_epoch(frame, state));
     state->epoch = next.epoch;
     state->start_time = next.start_time;
     state->start_height = next.start_height;
@@ -154,10 +147,6 @@ static const struct native_function functions[] = {
      "Output of one of the last 256 blocks, or of one that a registration waits for."},
 };
 
-static const struct native_event events[] = {
-    [EV_CLOSED] = {BEACON_EV_CLOSED, "An epoch closed; the next has this seed."},
-};
-
 const struct native_module beacon_module = {
     .name = "beacon",
     .number = MODULE_BEACON,
@@ -165,7 +154,5 @@ const struct native_module beacon_module = {
     .doc = "Epochs and their seeds, outputs of single blocks, and chain time.",
     .functions = functions,
     .function_count = COUNT_OF(functions),
-    .events = events,
-    .event_count = COUNT_OF(events),
     .begin_block = begin_block,
 };

@@ -67,7 +67,5 @@ void beacon_output_of(struct hash *ret_output, const struct hash *block, u64 hei
     "epochInfo(uint64 epoch) returns (bytes32 seed, uint64 startTime, uint64 startHeight, "        \
     "uint32 blocks, bool isVoid)"
 #define BEACON_OUTPUT "output(uint64 height) returns (bytes32 value)"
-#define BEACON_EV_CLOSED                                                                           \
-    "EpochClosed(uint64 indexed epoch, uint32 blocks, bool isVoid, bytes32 nextSeed)"
 
 #endif

@@ -23,7 +23,7 @@ static err keep_former(struct frame *frame, const struct hash *bucket, struct bu
 {
     struct word words[2] = {{{0}}, {{0}}};
     memcpy(words[0].b, record->head.hash.b, 32);
-    locator_pack(&words[1], &record->head.locator);
+    locator_to_word(&words[1], &record->head.locator);
     word_put(&words[1], 20, 8, chain_now);
     struct hash base = bucket_formers_slot(bucket);
     struct hash slot = slot_add(&base, (u64)record->former_next * 2);
@@ -283,7 +283,7 @@ static err handle_undo(struct frame *frame, const struct abi_value *args, struct
 static struct abi_value abi_locator(const struct locator *locator)
 {
     struct word word = {{0}};
-    locator_pack(&word, locator);
+    locator_to_word(&word, locator);
     return abi_fixed(bytes_make(word.b, LOCATOR_BYTES));
 }
 

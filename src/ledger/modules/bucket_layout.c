@@ -21,7 +21,7 @@ struct hash bucket_name_slot(const struct hash *bucket)
     return slot_of_map(BUCKET_MAP_NAMES, BYTES_OF(bucket->b));
 }
 
-void locator_pack(struct word *word, const struct locator *locator)
+void locator_to_word(struct word *word, const struct locator *locator)
 {
     word_put(word, 0, 4, locator->gateway);
     word_put(word, 4, 8, locator->number);
@@ -29,7 +29,7 @@ void locator_pack(struct word *word, const struct locator *locator)
     word_put(word, 16, 4, locator->length);
 }
 
-struct locator locator_unpack(const struct word *word)
+struct locator locator_of_word(const struct word *word)
 {
     return (struct locator){.gateway = (u32)word_get(word, 0, 4),
                             .number = word_get(word, 4, 8),
@@ -52,7 +52,7 @@ void bucket_unpack(struct bucket_record *ret_record, const struct word words[BUC
     ret_record->former_next = words[0].b[30];
     ret_record->former_count = words[0].b[31];
     memcpy(ret_record->head.hash.b, words[1].b, 32);
-    ret_record->head.locator = locator_unpack(&words[2]);
+    ret_record->head.locator = locator_of_word(&words[2]);
     ret_record->former_kept = word_get(&words[2], 20, 8);
     ret_record->label_version = (u32)word_get(&words[2], 28, 4);
     ret_record->moves = word_get(&words[3], 0, 8);
@@ -71,7 +71,7 @@ void bucket_pack(struct word ret_words[BUCKET_WORDS], const struct bucket_record
     ret_words[0].b[30] = record->former_next;
     ret_words[0].b[31] = record->former_count;
     memcpy(ret_words[1].b, record->head.hash.b, 32);
-    locator_pack(&ret_words[2], &record->head.locator);
+    locator_to_word(&ret_words[2], &record->head.locator);
     word_put(&ret_words[2], 20, 8, record->former_kept);
     word_put(&ret_words[2], 28, 4, record->label_version);
     word_put(&ret_words[3], 0, 8, record->moves);
@@ -118,7 +118,7 @@ err bucket_former(const struct slot_source *source, const struct hash *bucket,
     struct word words[FORMER_WORDS];
     TRY(layout_words(source, MODULE_BUCKET, &slot, words, FORMER_WORDS));
     memcpy(ret_former->head.hash.b, words[0].b, 32);
-    ret_former->head.locator = locator_unpack(&words[1]);
+    ret_former->head.locator = locator_of_word(&words[1]);
     ret_former->replaced = word_get(&words[1], 20, 8);
     *ret_found = true;
     return ok();

@@ -10,8 +10,8 @@ struct hash bucket_formers_slot(const struct hash *bucket);
 struct hash bucket_name_slot(const struct hash *bucket);
 void bucket_unpack(struct bucket_record *ret_record, const struct word words[BUCKET_WORDS]);
 void bucket_pack(struct word ret_words[BUCKET_WORDS], const struct bucket_record *record);
-void locator_pack(struct word *word, const struct locator *locator); /* bytes 0..19 */
-struct locator locator_unpack(const struct word *word);
+void locator_to_word(struct word *word, const struct locator *locator); /* bytes 0..19 */
+struct locator locator_of_word(const struct word *word);
 bool locator_is_zero(const struct locator *locator);
 
 struct hash gateway_slot(u32 gateway);

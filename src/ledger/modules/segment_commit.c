@@ -238,7 +238,7 @@ static struct head_move head_move_of(const struct abi_value *item)
     struct word word;
     move.head.hash = abi_as_hash(&item->parts[2]);
     memcpy(word.b, item->parts[3].word, sizeof word.b);
-    move.head.locator = locator_unpack(&word);
+    move.head.locator = locator_of_word(&word);
     return move;
 }
 
