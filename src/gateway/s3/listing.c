@@ -280,13 +280,51 @@ err s3_list_run(struct arena *arena, const struct s3_list_params *params,
 
 /* ---- XML ---- */
 
+/* is_plain: an ASCII byte that XML text holds as it is. */
+static bool is_plain(u8 c)
+{
+    return c >= 0x20 && c < 0x7F && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'';
+}
+
+/* put_text: as xml_put_text, but plain runs go in one piece: pages are mostly that. */
+static void put_text(struct buf *out, bytes text)
+{
+    while (text.len > 0) {
+        size_t plain = 0;
+        while (plain < text.len && is_plain(text.data[plain])) {
+            plain++;
+        }
+        size_t end = plain;
+        while (end < text.len && !is_plain(text.data[end])) {
+            end++;
+        }
+        buf_put(out, bytes_slice(text, 0, plain));
+        xml_put_text(out, bytes_slice(text, plain, end - plain));
+        text = s3_tail(text, end);
+    }
+}
+
+static void put_element(struct buf *out, const char *element, bytes text)
+{
+    xml_open(out, element);
+    put_text(out, text);
+    xml_close(out, element);
+}
+
+static void put_number(struct buf *out, const char *element, u64 v)
+{
+    char text[S3_DECIMAL_BYTES];
+    s3_write_decimal(text, v);
+    put_element(out, element, bytes_str(text));
+}
+
 void s3_put_name(struct buf *out, const char *element, bytes text, bool url)
 {
     xml_open(out, element);
     if (url) {
         percent_encode(out, text, true);
     } else {
-        xml_put_text(out, text);
+        put_text(out, text);
     }
     xml_close(out, element);
 }
@@ -294,28 +332,28 @@ void s3_put_name(struct buf *out, const char *element, bytes text, bool url)
 void s3_put_owner(struct buf *out, const char *element, const struct s3_owner *owner)
 {
     xml_open(out, element);
-    xml_element(out, "ID", owner->id);
-    xml_element(out, "DisplayName", owner->display_name);
+    put_element(out, "ID", owner->id);
+    put_element(out, "DisplayName", owner->display_name);
     xml_close(out, element);
 }
 
 static void put_bool(struct buf *out, const char *element, bool value)
 {
-    xml_element(out, element, bytes_str(value ? "true" : "false"));
+    put_element(out, element, bytes_str(value ? "true" : "false"));
 }
 
 static void put_time(struct buf *out, const char *element, u64 ms)
 {
     char text[S3_ISO_DATE_BYTES];
     s3_date_write_iso(text, ms);
-    xml_element(out, element, bytes_str(text));
+    put_element(out, element, bytes_str(text));
 }
 
 static void put_checksum(struct buf *out, const struct s3_list_entry *entry)
 {
     if (entry->algorithm != S3_ALGORITHM_NONE) {
-        xml_element(out, "ChecksumAlgorithm", bytes_str(s3_algorithm_text(entry->algorithm)));
-        xml_element(out, "ChecksumType", bytes_str(s3_checksum_type_text(entry->checksum_type)));
+        put_element(out, "ChecksumAlgorithm", bytes_str(s3_algorithm_text(entry->algorithm)));
+        put_element(out, "ChecksumType", bytes_str(s3_checksum_type_text(entry->checksum_type)));
     }
 }
 
@@ -325,13 +363,13 @@ static void put_object(struct buf *out, const struct s3_list_params *params,
     xml_open(out, "Contents");
     s3_put_name(out, "Key", entry->key, params->url);
     put_time(out, "LastModified", entry->modified_ms);
-    xml_element(out, "ETag", entry->etag);
+    put_element(out, "ETag", entry->etag);
     put_checksum(out, entry);
-    xml_element_u64(out, "Size", entry->size);
+    put_number(out, "Size", entry->size);
     if (params->op == S3_OP_LIST_OBJECTS || params->fetch_owner) {
         s3_put_owner(out, "Owner", &entry->owner);
     }
-    xml_element(out, "StorageClass", entry->storage_class);
+    put_element(out, "StorageClass", entry->storage_class);
     xml_close(out, "Contents");
 }
 
@@ -341,14 +379,14 @@ static void put_version(struct buf *out, const struct s3_list_params *params,
     const char *element = entry->is_delete_marker ? "DeleteMarker" : "Version";
     xml_open(out, element);
     s3_put_name(out, "Key", entry->key, params->url);
-    xml_element(out, "VersionId", entry->id);
+    put_element(out, "VersionId", entry->id);
     put_bool(out, "IsLatest", entry->is_latest);
     put_time(out, "LastModified", entry->modified_ms);
     if (!entry->is_delete_marker) {
-        xml_element(out, "ETag", entry->etag);
+        put_element(out, "ETag", entry->etag);
         put_checksum(out, entry);
-        xml_element_u64(out, "Size", entry->size);
-        xml_element(out, "StorageClass", entry->storage_class);
+        put_number(out, "Size", entry->size);
+        put_element(out, "StorageClass", entry->storage_class);
     }
     s3_put_owner(out, "Owner", &entry->owner);
     xml_close(out, element);
@@ -359,10 +397,10 @@ static void put_upload(struct buf *out, const struct s3_list_params *params,
 {
     xml_open(out, "Upload");
     s3_put_name(out, "Key", entry->key, params->url);
-    xml_element(out, "UploadId", entry->id);
+    put_element(out, "UploadId", entry->id);
     s3_put_owner(out, "Initiator", &entry->owner);
     s3_put_owner(out, "Owner", &entry->owner);
-    xml_element(out, "StorageClass", entry->storage_class);
+    put_element(out, "StorageClass", entry->storage_class);
     put_time(out, "Initiated", entry->modified_ms);
     put_checksum(out, entry);
     xml_close(out, "Upload");
@@ -400,18 +438,18 @@ static void put_v2_head(struct buf *out, const struct s3_list_params *params,
                         const struct s3_list_page *page)
 {
     if (params->token.data != NULL) {
-        xml_element(out, "ContinuationToken", params->token);
+        put_element(out, "ContinuationToken", params->token);
     }
     if (page->truncated) {
         struct arena arena;
         arena_init(&arena, KIB(8));
-        xml_element(out, "NextContinuationToken", s3_list_token(&arena, page->next_key));
+        put_element(out, "NextContinuationToken", s3_list_token(&arena, page->next_key));
         arena_free(&arena);
     }
     if (params->has_marker) {
         s3_put_name(out, "StartAfter", params->marker, params->url);
     }
-    xml_element_u64(out, "KeyCount", page->entry_count + page->prefix_count);
+    put_number(out, "KeyCount", page->entry_count + page->prefix_count);
 }
 
 static void put_marker_head(struct buf *out, const struct s3_list_params *params,
@@ -419,14 +457,14 @@ static void put_marker_head(struct buf *out, const struct s3_list_params *params
 {
     bool versions = params->op == S3_OP_LIST_OBJECT_VERSIONS;
     s3_put_name(out, "KeyMarker", params->marker, params->url);
-    xml_element(out, versions ? "VersionIdMarker" : "UploadIdMarker",
+    put_element(out, versions ? "VersionIdMarker" : "UploadIdMarker",
                 params->marker_id.data != NULL ? params->marker_id : bytes_str(""));
     if (!page->truncated) {
         return;
     }
     s3_put_name(out, "NextKeyMarker", page->next_key, params->url);
     if (page->next_id.data != NULL) {
-        xml_element(out, versions ? "NextVersionIdMarker" : "NextUploadIdMarker", page->next_id);
+        put_element(out, versions ? "NextVersionIdMarker" : "NextUploadIdMarker", page->next_id);
     }
 }
 
@@ -439,7 +477,7 @@ void s3_list_write(struct buf *out, const struct s3_list_params *params,
                                                                   : "ListBucketResult";
     xml_put_declaration(out);
     xml_open_ns(out, root, XMLNS);
-    xml_element(out, uploads ? "Bucket" : "Name", bucket);
+    put_element(out, uploads ? "Bucket" : "Name", bucket);
     s3_put_name(out, "Prefix", params->prefix, params->url);
     if (params->op == S3_OP_LIST_OBJECTS) {
         put_v1_head(out, params, page);
@@ -448,12 +486,12 @@ void s3_list_write(struct buf *out, const struct s3_list_params *params,
     } else {
         put_marker_head(out, params, page);
     }
-    xml_element_u64(out, uploads ? "MaxUploads" : "MaxKeys", params->max);
+    put_number(out, uploads ? "MaxUploads" : "MaxKeys", params->max);
     if (params->delimiter.len > 0) {
         s3_put_name(out, "Delimiter", params->delimiter, params->url);
     }
     if (params->url) {
-        xml_element(out, "EncodingType", bytes_str("url"));
+        put_element(out, "EncodingType", bytes_str("url"));
     }
     put_bool(out, "IsTruncated", page->truncated);
     put_entries(out, params, page);
