@@ -1,185 +1,9 @@
 #include "ledger/app/app.h"
 
-#include "base/mem.h"
-#include "base/prng.h"
-#include "crypto/hash.h"
 #include "ledger/exec/proof.h"
-#include "os/file.h"
-#include "tests/support/vault_module.h"
+#include "tests/support/ledger.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#undef fail /* cmocka's; err.h's is meant */
-
-#define CHAIN_ID 7200
-#define GENESIS_TIME 1767225600
-#define GWEI 1000000000u
-
-static void assert_ok(err e) { assert_int_equal(e.code, ERR_OK); }
-
-/* A ledger with one seat whose blocks the test decides itself. */
-struct chain {
-    char dir[64];
-    struct app *app;
-    struct secp_secret seat;
-    struct secp_secret user;
-    struct address seat_address;
-    struct address user_address;
-    char genesis[2048];
-};
-
-static void assert_same_info(const struct app_info *a, const struct app_info *b)
-{
-    assert_int_equal(a->height, b->height);
-    assert_int_equal(a->time_ms, b->time_ms);
-    assert_true(hash_eq(&a->app_hash, &b->app_hash));
-    assert_true(hash_eq(&a->consensus_id, &b->consensus_id));
-    assert_true(hash_eq(&a->params_hash, &b->params_hash));
-}
-
-static void hex_of(char out[43], const struct address *address)
-{
-    out[0] = '0';
-    out[1] = 'x';
-    hex_encode(out + 2, 41, BYTES_OF(*address));
-}
-
-static void chain_open(struct chain *chain)
-{
-    struct app_options options = {
-        .dir = chain->dir, .genesis = bytes_str(chain->genesis), .no_sync = true};
-    assert_ok(app_open(&options, &chain->app));
-}
-
-static void chain_init(struct chain *chain)
-{
-    u8 seat[32] = {[31] = 1};
-    u8 user[32] = {[31] = 2};
-    char seat_hex[43];
-    char user_hex[43];
-    *chain = (struct chain){0};
-    assert_true(secp_secret_from(&chain->seat, seat));
-    assert_true(secp_secret_from(&chain->user, user));
-    secp_address_of_secret(&chain->seat_address, &chain->seat);
-    secp_address_of_secret(&chain->user_address, &chain->user);
-    hex_of(seat_hex, &chain->seat_address);
-    hex_of(user_hex, &chain->user_address);
-    snprintf(chain->genesis, sizeof chain->genesis,
-             "{\"version\":1,\"chain_id\":%d,\"time\":%d,\"seats\":[\"%s\"],"
-             "\"alloc\":{\"%s\":{\"balance\":\"1000000000000000000000\"},"
-             "\"0x00000000000000000000000000000000000000cc\":"
-             "{\"code\":\"0x6000\",\"nonce\":1,\"storage\":"
-             "{\"0x0000000000000000000000000000000000000000000000000000000000000001\":"
-             "\"0x0000000000000000000000000000000000000000000000000000000000000005\"}}},"
-             "\"modules\":{\"vault\":{\"start\":42}}}",
-             CHAIN_ID, GENESIS_TIME, seat_hex, user_hex);
-    snprintf(chain->dir, sizeof chain->dir, "/tmp/cairn-app-XXXXXX");
-    assert_non_null(mkdtemp(chain->dir));
-    chain_open(chain);
-}
-
-static void chain_free(struct chain *chain)
-{
-    app_close(chain->app);
-    assert_ok(dir_remove_all(chain->dir));
-}
-
-static struct tx call_tx(u64 nonce, const struct address *to, u64 value, bytes input)
-{
-    return (struct tx){.type = TX_DYNAMIC_FEE,
-                       .has_chain_id = true,
-                       .chain_id = CHAIN_ID,
-                       .nonce = nonce,
-                       .max_fee = u256_from_u64(2 * (u64)GWEI),
-                       .max_priority = u256_from_u64(GWEI / 10),
-                       .gas_limit = 200000,
-                       .to = *to,
-                       .value = u256_from_u64(value),
-                       .input = input};
-}
-
-static enum tx_verdict submit_as(struct chain *chain, struct tx *tx,
-                                 const struct secp_secret *secret, struct hash *ret_hash)
-{
-    struct buf raw;
-    enum tx_verdict verdict;
-    struct hash hash;
-    buf_init(&raw, KIB(256));
-    tx_sign(tx, secret);
-    tx_encode(&raw, tx);
-    assert_ok(app_submit(chain->app, buf_bytes(&raw), &hash, &verdict));
-    buf_free(&raw);
-    if (ret_hash != NULL) {
-        *ret_hash = hash;
-    }
-    return verdict;
-}
-
-static enum tx_verdict submit(struct chain *chain, struct tx tx)
-{
-    return submit_as(chain, &tx, &chain->user, NULL);
-}
-
-/* The consensus header over txs at the next height, signed. */
-static struct decided decide(const struct chain *chain, const struct block_txs *txs, u64 time_ms)
-{
-    struct app_info info = app_info_now(chain->app);
-    struct decided decided = {.txs = *txs};
-    struct consensus_header *header = &decided.header;
-    struct hash digest;
-    *header = (struct consensus_header){.chain_id = CHAIN_ID,
-                                        .height = info.height + 1,
-                                        .time_ms = time_ms,
-                                        .parent_id = info.consensus_id,
-                                        .parent_hash = info.app_hash,
-                                        .params_hash = info.params_hash,
-                                        .proposer = chain->seat_address};
-    assert_ok(block_txs_root(txs, &header->txs_root));
-    seats_hash(&header->seats_hash, &info.seats);
-    seats_hash(&header->next_seats_hash, &info.next_seats);
-    struct vote vote = {.kind = VOTE_PRECOMMIT,
-                        .chain_id = CHAIN_ID,
-                        .height = header->height,
-                        .valid_round = VOTE_NO_ROUND};
-    consensus_header_id(&vote.block_id, header);
-    vote_digest(&digest, &vote);
-    decided.certificate =
-        (struct certificate){.height = header->height, .block_id = vote.block_id, .count = 1};
-    secp_sign(&decided.certificate.items[0].signature, &chain->seat, &digest);
-    return decided;
-}
-
-/* Prepares, processes, finalizes and commits the next block, a second after the last. */
-static struct app_finalized next_block(struct chain *chain)
-{
-    const struct app_table *table = app_table();
-    struct app_info info = app_info_now(chain->app);
-    struct app_prepare request = {.height = info.height + 1,
-                                  .time_ms = info.time_ms + 1000,
-                                  .proposer = chain->seat_address,
-                                  .bytes_max = APP_TXS_BYTES_MAX};
-    struct arena arena;
-    struct block_txs txs;
-    struct app_finalized finalized;
-    enum app_verdict verdict;
-    arena_init(&arena, MIB(64));
-    assert_ok(table->prepare_proposal(chain->app, &request, &arena, &txs));
-    struct decided decided = decide(chain, &txs, request.time_ms);
-    assert_ok(table->process_proposal(chain->app, &decided.header, &txs, &verdict));
-    assert_int_equal(verdict, APP_ACCEPT);
-    assert_ok(table->finalize_block(chain->app, &decided, &finalized, &verdict));
-    assert_int_equal(verdict, APP_ACCEPT);
-    assert_ok(table->commit(chain->app));
-    arena_free(&arena);
-    return finalized;
-}
-
-static u64 vault_value(struct chain *chain, const struct hash *slot)
+static u64 vault_value(struct ledger *chain, const struct hash *slot)
 {
     struct state_view *view;
     struct word word;
@@ -190,7 +14,7 @@ static u64 vault_value(struct chain *chain, const struct hash *slot)
     return load_be64(word.b + 24);
 }
 
-static struct u256 balance_of(struct chain *chain, const struct address *address)
+static struct u256 balance_of(struct ledger *chain, const struct address *address)
 {
     struct state_view *view;
     struct account account;
@@ -203,11 +27,11 @@ static struct u256 balance_of(struct chain *chain, const struct address *address
 static void genesis_is_block_zero(void **state)
 {
     (void)state;
-    struct chain chain;
+    struct ledger chain;
     struct block_header header;
     struct hash hash;
     struct hash start = slot_number(VAULT_SLOT_START);
-    chain_init(&chain);
+    ledger_init(&chain);
     struct app_info info = app_info_now(chain.app);
     assert_int_equal(info.height, 0);
     assert_int_equal(info.time_ms, (u64)GENESIS_TIME * 1000);
@@ -218,18 +42,18 @@ static void genesis_is_block_zero(void **state)
     assert_memory_equal(header.extra, file.b, 32);
     assert_int_equal(vault_value(&chain, &start), 42);
     app_close(chain.app);
-    chain_open(&chain);
+    ledger_open(&chain);
     struct app_info again = app_info_now(chain.app);
     assert_same_info(&info, &again);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static void another_genesis_is_refused(void **state)
 {
     (void)state;
-    struct chain chain;
+    struct ledger chain;
     struct app *app;
-    chain_init(&chain);
+    ledger_init(&chain);
     app_close(chain.app);
     chain.app = NULL;
     char *digit = strstr(chain.genesis, "\"start\":4");
@@ -238,13 +62,13 @@ static void another_genesis_is_refused(void **state)
     struct app_options options = {
         .dir = chain.dir, .genesis = bytes_str(chain.genesis), .no_sync = true};
     assert_int_equal(app_open(&options, &app).code, ERR_REFUSED);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static void transfers_and_calls(void **state)
 {
     (void)state;
-    struct chain chain;
+    struct ledger chain;
     struct buf call;
     struct address vault = native_address(VAULT_NUMBER);
     struct address friend = {{9}};
@@ -252,7 +76,7 @@ static void transfers_and_calls(void **state)
     struct hash blocks = slot_number(VAULT_SLOT_BLOCKS);
     struct abi_value set[2] = {abi_u64(5), abi_u64(77)};
     buf_init(&call, KIB(4));
-    chain_init(&chain);
+    ledger_init(&chain);
     struct u256 before = balance_of(&chain, &chain.user_address);
     assert_int_equal(submit(&chain, call_tx(0, &friend, 1000, bytes_str(""))), TX_VALID);
     assert_int_equal(submit(&chain, call_tx(1, &vault, 0, vault_call(&call, VAULT_SET, set))),
@@ -276,19 +100,19 @@ static void transfers_and_calls(void **state)
     assert_int_equal(u256_cmp(sum, before), 0);
     assert_false(pool_waiting(app_pool(chain.app)));
     buf_free(&call);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static void receipts_and_index_are_stored(void **state)
 {
     (void)state;
-    struct chain chain;
+    struct ledger chain;
     struct buf call;
     struct address vault = native_address(VAULT_NUMBER);
     struct abi_value set[2] = {abi_u64(1), abi_u64(2)};
     struct hash hash;
     buf_init(&call, KIB(4));
-    chain_init(&chain);
+    ledger_init(&chain);
     struct tx tx = call_tx(0, &vault, 0, vault_call(&call, VAULT_SET, set));
     assert_int_equal(submit_as(&chain, &tx, &chain.user, &hash), TX_VALID);
     struct app_finalized block = next_block(&chain);
@@ -325,17 +149,17 @@ static void receipts_and_index_are_stored(void **state)
     state_view_close(view);
     arena_free(&arena);
     buf_free(&call);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static void refused_before_inclusion(void **state)
 {
     (void)state;
-    struct chain chain;
+    struct ledger chain;
     struct address contract = {{[19] = 0xcc}};
     struct address precompile = {{[19] = 4}};
     struct address friend = {{9}};
-    chain_init(&chain);
+    ledger_init(&chain);
     struct tx create = call_tx(0, &(struct address){{0}}, 0, bytes_str("\x60"));
     create.is_create = true;
     assert_int_equal(submit(&chain, create), TX_CODE_UNSUPPORTED);
@@ -359,7 +183,7 @@ static void refused_before_inclusion(void **state)
     assert_int_equal(submit(&chain, tx), TX_ALREADY_KNOWN);
     assert_int_equal(next_block(&chain).tx_count, 1);
     assert_int_equal(submit(&chain, tx), TX_NONCE_TOO_LOW);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 /* A crash between finalize and commit, at every height: the block runs again with the same result,
@@ -368,9 +192,9 @@ static void crash_before_commit_repeats_the_block(void **state)
 {
     (void)state;
     const struct app_table *table = app_table();
-    struct chain chain;
+    struct ledger chain;
     struct address friend = {{9}};
-    chain_init(&chain);
+    ledger_init(&chain);
     for (u64 i = 0; i < 5; i++) {
         struct arena arena;
         struct block_txs txs;
@@ -393,7 +217,7 @@ static void crash_before_commit_repeats_the_block(void **state)
         assert_ok(buf_done(&log));
         assert_ok(table->finalize_block(chain.app, &decided, &first, &verdict));
         app_close(chain.app);
-        chain_open(&chain);
+        ledger_open(&chain);
         assert_int_equal(app_info_now(chain.app).height, i);
         assert_ok(decided_decode(&arena, buf_bytes(&log), &decided));
         assert_ok(table->finalize_block(chain.app, &decided, &second, &verdict));
@@ -403,11 +227,11 @@ static void crash_before_commit_repeats_the_block(void **state)
         buf_free(&log);
         arena_free(&arena);
         app_close(chain.app);
-        chain_open(&chain);
+        ledger_open(&chain);
         struct app_info reopened = app_info_now(chain.app);
         assert_same_info(&reopened, &first.info);
     }
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 /* Each field that the application checks, wrong once. */
@@ -415,11 +239,11 @@ static void wrong_proposals_are_rejected(void **state)
 {
     (void)state;
     const struct app_table *table = app_table();
-    struct chain chain;
+    struct ledger chain;
     struct block_txs none = {0};
     enum app_verdict verdict;
     struct app_finalized finalized;
-    chain_init(&chain);
+    ledger_init(&chain);
     next_block(&chain);
     struct app_info info = app_info_now(chain.app);
     for (int field = 0; field < 13; field++) {
@@ -454,19 +278,19 @@ static void wrong_proposals_are_rejected(void **state)
     decided.certificate.count = 0;
     assert_ok(table->finalize_block(chain.app, &decided, &finalized, &verdict));
     assert_int_equal(verdict, APP_REJECT_HEADER);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static void invalid_transactions_reject_the_block(void **state)
 {
     (void)state;
     const struct app_table *table = app_table();
-    struct chain chain;
+    struct ledger chain;
     struct buf raw;
     struct address friend = {{9}};
     enum app_verdict verdict;
     struct app_finalized finalized;
-    chain_init(&chain);
+    ledger_init(&chain);
     buf_init(&raw, KIB(4));
     for (int kind = 0; kind < 5; kind++) {
         struct tx tx = call_tx(0, &friend, 1, bytes_str(""));
@@ -498,13 +322,13 @@ static void invalid_transactions_reject_the_block(void **state)
     }
     assert_int_equal(next_block(&chain).info.height, 1);
     buf_free(&raw);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static void calls_and_estimates(void **state)
 {
     (void)state;
-    struct chain chain;
+    struct ledger chain;
     struct buf call;
     struct arena arena;
     struct exec_result result;
@@ -513,7 +337,7 @@ static void calls_and_estimates(void **state)
     u64 gas = 0;
     arena_init(&arena, MIB(16));
     buf_init(&call, KIB(4));
-    chain_init(&chain);
+    ledger_init(&chain);
     assert_int_equal(submit(&chain, call_tx(0, &vault, 0, vault_call(&call, VAULT_SET, set))),
                      TX_VALID);
     next_block(&chain);
@@ -551,13 +375,13 @@ static void calls_and_estimates(void **state)
     assert_int_equal(gas, 1);
     buf_free(&call);
     arena_free(&arena);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static void proofs_lead_to_the_header(void **state)
 {
     (void)state;
-    struct chain chain;
+    struct ledger chain;
     struct block_header header;
     struct state_view *view;
     struct arena arena;
@@ -568,7 +392,7 @@ static void proofs_lead_to_the_header(void **state)
     struct address vault = native_address(VAULT_NUMBER);
     struct hash slot = slot_number(VAULT_SLOT_BLOCKS);
     arena_init(&arena, MIB(16));
-    chain_init(&chain);
+    ledger_init(&chain);
     for (u64 i = 0; i < 4; i++) {
         next_block(&chain);
     }
@@ -586,20 +410,20 @@ static void proofs_lead_to_the_header(void **state)
         assert_int_equal(load_be64(word.b + 24), height);
     }
     arena_free(&arena);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static void vote_extensions_name_the_oldest(void **state)
 {
     (void)state;
     const struct app_table *table = app_table();
-    struct chain chain;
+    struct ledger chain;
     struct consensus_header header = {0};
     struct buf extension;
     struct address friend = {{9}};
     enum app_verdict verdict;
     buf_init(&extension, APP_EXTENSION_BYTES_MAX);
-    chain_init(&chain);
+    ledger_init(&chain);
     for (u64 i = 0; i < 20; i++) {
         assert_int_equal(submit(&chain, call_tx(i, &friend, i, bytes_str(""))), TX_VALID);
     }
@@ -616,7 +440,7 @@ static void vote_extensions_name_the_oldest(void **state)
     assert_ok(table->verify_vote_extension(chain.app, &header, buf_bytes(&extension), &verdict));
     assert_int_equal(verdict, APP_REJECT_HEADER);
     buf_free(&extension);
-    chain_free(&chain);
+    ledger_free(&chain);
 }
 
 static int setup(void **state)

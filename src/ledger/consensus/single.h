@@ -14,7 +14,7 @@
  *
  * Time. A block with transactions is made as soon as interval_ms have passed since the last one, an
  * empty block after empty_interval_ms. Ethereum counts seconds and wants each block later than its
- * parent, so a block waits until its second is a later one than its parent's (docs/adr/, "block
+ * parent, so a block waits until its second is a later one than its parent's (docs/adr/0004, "block
  * time"): at most one second of real time, also if the clock was set back, in which case block time
  * runs ahead of it, a second a block.
  */
