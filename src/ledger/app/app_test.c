@@ -443,6 +443,38 @@ static void vote_extensions_name_the_oldest(void **state)
     ledger_free(&chain);
 }
 
+/* Fixed transactions, fixed keys, fixed times: the same last block hash under every compiler, at
+ * every level of optimisation, on every machine. Changes with every change of what execution means.
+ */
+static void golden_chain(void **state)
+{
+    (void)state;
+    struct ledger chain;
+    struct buf call;
+    struct address vault = native_address(VAULT_NUMBER);
+    buf_init(&call, KIB(4));
+    ledger_init(&chain);
+    u64 nonce = 0;
+    for (u64 height = 1; height <= 6; height++) {
+        for (u64 i = 0; i < 2 * height; i++) {
+            struct address to = {{(u8)(height * 37 + i)}};
+            struct abi_value set[2] = {abi_u64(i), abi_u64((height + i) % 3)};
+            struct tx tx = i % 2 == 0
+                               ? call_tx(nonce, &to, height * i, bytes_str("data"))
+                               : call_tx(nonce, &vault, 0, vault_call(&call, VAULT_SET, set));
+            assert_int_equal(submit(&chain, tx), TX_VALID);
+            nonce++;
+        }
+        assert_int_equal(next_block(&chain).tx_count, 2 * height);
+    }
+    struct app_info info = app_info_now(chain.app);
+    char hex[65];
+    hex_encode(hex, sizeof hex, BYTES_OF(info.app_hash));
+    assert_string_equal(hex, "3760d1d89d0ece8fe2ca6b04c6a6c3006a7041a0eca6bf350324abed5e9efca6");
+    buf_free(&call);
+    ledger_free(&chain);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -466,6 +498,7 @@ int main(void)
         cmocka_unit_test(calls_and_estimates),
         cmocka_unit_test(proofs_lead_to_the_header),
         cmocka_unit_test(vote_extensions_name_the_oldest),
+        cmocka_unit_test(golden_chain),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
