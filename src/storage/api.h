@@ -34,6 +34,9 @@ struct api_options {
     u64 open_bytes_max;               /* quota of uncommitted bytes per signer */
     struct store_fault fault;
     struct metrics *metrics;
+    /* A read met damaged bytes; may be NULL. */
+    void (*damaged)(void *ctx, const struct fragment_key *key);
+    void *damaged_ctx;
 };
 
 struct api *api_new(const struct api_options *options);

@@ -19,6 +19,14 @@ struct frame_buffers {
     struct hash hashes[FRAGMENT_PATH_MAX];
 };
 
+static void report_damage(const struct api_request *request, err fault)
+{
+    const struct api_options *options = &request->api->options;
+    if (is_err(fault, ERR_INTEGRITY) && options->damaged != NULL) {
+        options->damaged(options->damaged_ctx, &request->key);
+    }
+}
+
 static err send_frame(struct api_request *request, struct shelf_reader *reader, u32 run,
                       struct frame_buffers *buffers, bool wrong)
 {
@@ -60,6 +68,7 @@ static void send_frames(struct api_request *request, struct shelf_reader *reader
         IGNORE(http_respond_end(request->exchange));
         ++*api->gets;
     }
+    report_damage(request, e);
     mem_free(buffers);
 }
 
@@ -95,6 +104,7 @@ static void get_in_gate(struct api_request *request)
     u32 count;
     err e = shelf_reader_open(request->api->options.shelf, &request->key, &reader);
     if (!is_ok(e)) {
+        report_damage(request, e);
         api_fail_fault(request, e);
         return;
     }
