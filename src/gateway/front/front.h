@@ -22,14 +22,14 @@
 #include "gateway/s3/range.h"
 #include "gateway/s3/reply.h"
 
-#define FRONT_PIECE_BYTES KIB(256)   /* of a body, on its way in or out */
-#define FRONT_ON_LOOP_BYTES KIB(16)  /* as much is hashed without a worker */
-#define FRONT_XML_BYTES_MAX MIB(16)  /* of an answer */
-#define FRONT_ARENA_BYTES MIB(64)    /* of a request; a Complete of 10,000 parts takes the most */
-#define FRONT_SHARED_SLICES_MAX 64   /* more slices in one copied part: it is written again */
-#define FRONT_REQUEST_ID_BYTES 17    /* 16 digits and a zero */
+#define FRONT_PIECE_BYTES KIB(256)  /* of a body, on its way in or out */
+#define FRONT_ON_LOOP_BYTES KIB(16) /* as much is hashed without a worker */
+#define FRONT_XML_BYTES_MAX MIB(16) /* of an answer */
+#define FRONT_ARENA_BYTES MIB(64)   /* of a request; a Complete of 10,000 parts takes the most */
+#define FRONT_SHARED_SLICES_MAX 64  /* more slices in one copied part: it is written again */
+#define FRONT_REQUEST_ID_BYTES 17   /* 16 digits and a zero */
 #define FRONT_HOST_ID_BYTES 33
-#define FRONT_LARGE_BODIES_MAX 4     /* XML bodies over 64 KiB that are in memory at once */
+#define FRONT_LARGE_BODIES_MAX 4 /* XML bodies over 64 KiB that are in memory at once */
 
 struct front_counters {
     u64 *requests;
@@ -109,7 +109,8 @@ struct s3_owner front_owner(const struct front_call *call);
 /* ---- object.c: buckets, objects, manifests ---- */
 
 /* front_bucket_find: of the caller: NoSuchBucket, AccessDenied. */
-enum s3_code front_bucket_find(struct front_call *call, bytes name, struct index_bucket *ret_bucket);
+enum s3_code front_bucket_find(struct front_call *call, bytes name,
+                               struct index_bucket *ret_bucket);
 /* front_bucket: the request's own. */
 enum s3_code front_bucket(struct front_call *call, struct index_bucket *ret_bucket);
 

@@ -12,7 +12,8 @@
  * Nothing of a body becomes visible before all of it has been checked.
  *
  * The service is a table of functions, so that tests put a small store behind a real server.
- * All refusals are XML, those of the HTTP parser included. docs/protocols/s3.md says what is spoken.
+ * All refusals are XML, those of the HTTP parser included. docs/protocols/s3.md says what is
+ * spoken.
  */
 #ifndef GATEWAY_FRONT_S3_SERVER_H
 #define GATEWAY_FRONT_S3_SERVER_H
@@ -62,14 +63,14 @@ struct front_options {
     const char *key_path;
     const char *const *domains; /* for virtual-host style: "s3.example.org"; copied */
     size_t domain_count;
-    const char *region;       /* NULL: "cairn"; the only one accepted in signatures */
-    struct metrics *metrics;  /* NULL: none; borrowed */
-    bool unsigned_needs_tls;  /* refuse UNSIGNED-PAYLOAD over plain http */
-    size_t connections_max;   /* 0: 1024 on each port */
-    size_t uploads_max;       /* 0: 256 bodies received or copied at once, then SlowDown */
-    u64 service_timeout_ms;   /* 0: 60 s for one step of the service */
-    u64 body_timeout_ms;      /* 0: 30 s without a byte of a body */
-    u64 part_bytes_min;       /* 0: 5 MiB, as S3 has it */
+    const char *region;      /* NULL: "cairn"; the only one accepted in signatures */
+    struct metrics *metrics; /* NULL: none; borrowed */
+    bool unsigned_needs_tls; /* refuse UNSIGNED-PAYLOAD over plain http */
+    size_t connections_max;  /* 0: 1024 on each port */
+    size_t uploads_max;      /* 0: 256 bodies received or copied at once, then SlowDown */
+    u64 service_timeout_ms;  /* 0: 60 s for one step of the service */
+    u64 body_timeout_ms;     /* 0: 30 s without a byte of a body */
+    u64 part_bytes_min;      /* 0: 5 MiB, as S3 has it */
 };
 
 /* front_start: listens and serves. ERR_EXISTS: a port is in use; ERR_USAGE: certificate or key. */
