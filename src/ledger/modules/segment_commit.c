@@ -87,7 +87,7 @@ static err check_entry(struct commit *commit, const struct segment_entry *entry,
     const struct authorisation *authorisation = &commit->authorisation;
     const struct territory_record *territory = &commit->territory;
     bool ticket_is_valid;
-    TRY(placing_seed(&commit->placing, entry->epoch, &ticket_is_valid));
+    TRY(placing_seed(&commit->placing, entry, &ticket_is_valid));
     *ret_tickets = commit->tickets;
     if (!territory_accepts(territory, entry->class_number)) {
         *ret_reason = SEGMENT_REASON_CLASS_TOO_DEAR;

@@ -13,7 +13,8 @@
  * all passed, plus 16). An entry's `epoch` says where its draws come from: e > 0: seed of epoch e,
  * valid while e or e + 1 is open, for pairs that exist since before epoch e; 0: the beacon output
  * of the second block after the pair's registration, valid in the epoch of the registration and the
- * next. A pair exists since the later of its authorisation and its territory's lease.
+ * next. A pair exists since the later of its authorisation and its territory's lease. In
+ * a small network (by the table for the open epoch) any epoch is accepted: no draw is asked for.
  *
  * Receipts are good once: deadline >= block time and <= block time + RECEIPT_TTL_SECONDS + 60;
  * issue time (deadline - RECEIPT_TTL_SECONDS) not before the provider's last declareLostAll nor, in
@@ -30,6 +31,7 @@
 
 #define TICKET_WINDOW 256
 #define TICKET_SKIP_ALLOWANCE 16
+#define TICKET_TABLE_LAG 2 /* tickets of epoch e use the table as of the end of epoch e - 2 */
 #define RECEIPT_SKEW_SECONDS 60
 #define SEGMENT_WATCHERS_PER_JOB 2
 
@@ -111,6 +113,10 @@ err ticket_load(const struct slot_source *source, u64 territory, u32 gateway,
                 struct ticket_record *ret_record);
 /* ticket_next: lowest number above all used ones. ticket_is_used: also true below the window. */
 u64 ticket_next(const struct ticket_record *record);
+/* ticket_lowest: lowest unused number >= from. A gateway hands out numbers by this (from = the last
+ * it handed out + 1, after a restart 0, passing over those still pending in its own log), so that
+ * numbers abandoned in a crash are used later and never count as skipped. */
+u64 ticket_lowest(const struct ticket_record *record, u64 from);
 bool ticket_is_used(const struct ticket_record *record, u64 number);
 /* ticket_use: marks `number` used, moving the window; false: used already, or too many skipped. */
 MUST_USE bool ticket_use(struct ticket_record *record, u64 number, u64 skip_percent);

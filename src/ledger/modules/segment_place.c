@@ -17,6 +17,19 @@ err placing_init(struct placing *placing, struct frame *frame, u64 territory, u3
     return params_load(&source, PARAM_PREFIX_CAP_DIVISOR, &placing->prefix_divisor);
 }
 
+/* Without a valid ticket only the small-network rule can help: it asks for no draw, so it takes any
+ * epoch, and a commit that was delayed (a gateway that was down) is not lost. */
+static err load_small(struct placing *placing, const struct slot_source *source)
+{
+    u64 table_epoch = placing->time.epoch - min_u64(TICKET_TABLE_LAG, placing->time.epoch);
+    bool found;
+    placing->seed = (struct ticket_seed){.table_epoch = table_epoch};
+    TRY(provider_table(source, table_epoch, &placing->seed.total, &placing->seed.eligible, &found));
+    placing->seed.total = 0; /* nothing can be drawn */
+    placing->seed.eligible = found ? placing->seed.eligible : UINT64_MAX;
+    return ok();
+}
+
 static err load_seed(struct placing *placing, u64 epoch)
 {
     struct slot_source source = frame_slots(placing->frame);
@@ -28,17 +41,18 @@ static err load_seed(struct placing *placing, u64 epoch)
     if (placing->kind != PLACING_COMMIT && !placing->seed_is_valid) {
         TRY(segment_repair_seed(&source, epoch, &placing->seed, &placing->seed_is_valid));
     }
-    return ok();
+    return placing->seed_is_valid ? ok() : load_small(placing, &source);
 }
 
-err placing_seed(struct placing *placing, u64 epoch, bool *ret_valid)
+err placing_seed(struct placing *placing, const struct segment_entry *entry, bool *ret_valid)
 {
-    if (!placing->has_seed || placing->seed_epoch != epoch) {
-        TRY(load_seed(placing, epoch));
+    u8 n = redundancy_n(redundancy_find((u8)entry->class_number));
+    if (!placing->has_seed || placing->seed_epoch != entry->epoch) {
+        TRY(load_seed(placing, entry->epoch));
         placing->has_seed = true;
-        placing->seed_epoch = epoch;
+        placing->seed_epoch = entry->epoch;
     }
-    *ret_valid = placing->seed_is_valid;
+    *ret_valid = placing->seed_is_valid || placement_small((size_t)placing->seed.eligible, n);
     return ok();
 }
 

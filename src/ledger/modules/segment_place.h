@@ -65,8 +65,9 @@ struct placement_state {
 
 err placing_init(struct placing *placing, struct frame *frame, u64 territory, u32 gateway,
                  enum placing_kind kind);
-/* placing_seed: loads the seed for an epoch; *ret_valid false: no ticket from it. */
-err placing_seed(struct placing *placing, u64 epoch, bool *ret_valid);
+/* placing_seed: loads the seed of the entry's epoch; *ret_valid false: it gives no ticket now, and
+ * the network is not small. */
+err placing_seed(struct placing *placing, const struct segment_entry *entry, bool *ret_valid);
 /* placement_state_init: charges for the entry and computes its id. */
 void placement_state_init(struct placement_state *state, struct placing *placing,
                           const struct segment_entry *entry);

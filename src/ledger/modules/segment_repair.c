@@ -92,7 +92,7 @@ static err check_target(struct repair *repair, const struct placement_state *sta
     struct slot_source source = frame_slots(repair->frame);
     bool is_valid;
     bool is_allowed = true;
-    TRY(placing_seed(&repair->placing, state->entry->epoch, &is_valid));
+    TRY(placing_seed(&repair->placing, state->entry, &is_valid));
     if (!found || !same_segment(state, &target->record)) {
         *ret_reason = SEGMENT_REASON_UNKNOWN_SEGMENT;
         return ok();

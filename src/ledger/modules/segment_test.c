@@ -287,6 +287,13 @@ static void test_ticket_window(void **state)
         }
     }
     assert_int_equal(record.skipped, (20000 - TICKET_WINDOW + 12) / 20);
+    /* What a crash left unused is found again. */
+    record = (struct ticket_record){0};
+    assert_true(ticket_use(&record, 0, 5) && ticket_use(&record, 2, 5));
+    assert_int_equal(ticket_lowest(&record, 0), 1);
+    assert_int_equal(ticket_lowest(&record, 2), 3);
+    assert_int_equal(ticket_lowest(&record, 500), 500);
+    assert_int_equal(ticket_next(&record), 3);
     /* Every second one: soon refused. */
     record = (struct ticket_record){0};
     u64 i = 0;
@@ -375,9 +382,6 @@ static void test_unauthorised(void **state)
     struct hash key = {{9}};
     struct abi_value update[] = {abi_bytes(bytes_str("http://b")), abi_hash(&key)};
     assert_true(world_call(&scene.world, &bucket_module, "updateGateway", &gateway, update));
-    /* Given anew after a revocation, the pair waits for its own beacon output. */
-    expect_refused(&scene, &entry, SEGMENT_REASON_TICKET);
-    world_blocks(&scene.world, 3, 1);
     assert_true(scene_commit(&scene, &entry));
     assert_int_equal(world_logs(&scene.world, &segment_module, "SegmentRegistered", NULL), 1);
     scene.territory++;
@@ -410,50 +414,80 @@ static void test_expired_lease_and_authorisation(void **state)
     world_free(&scene.world);
 }
 
+/* expect_ticket: the draws are wrong on purpose, so a valid ticket ends at the quorum. */
+static void expect_ticket(struct scene *scene, u64 epoch, bool is_valid)
+{
+    struct segment_entry entry = scene_entry(scene, 0, 12);
+    entry.epoch = epoch;
+    for (u8 i = 0; i < entry.receipt_count; i++) {
+        entry.receipts[i].draw = UINT16_MAX;
+    }
+    expect_refused(scene, &entry, is_valid ? SEGMENT_REASON_QUORUM : SEGMENT_REASON_TICKET);
+}
+
+/* In a network of 48 for n = 12. */
 static void test_epochs_of_tickets(void **state)
 {
     (void)state;
     struct scene scene;
-    scene_init(&scene, 12);
+    scene_init(&scene, 48);
+    struct address owner = world_person(OWNER);
+    struct abi_value pair[] = {abi_u64(scene.territory), abi_u64(scene.gateway)};
+    world_blocks(&scene.world, 3, 10);
+    expect_ticket(&scene, 0, false); /* the pair is older than that */
+    expect_ticket(&scene, scene_epoch(&scene), true);
+    assert_true(world_call(&scene.world, &bucket_module, "revoke", &owner, pair));
+    assert_true(
+        world_authorise(&scene.world, OWNER, scene.territory, scene.gateway, SCOPE_ALL, GIB(1)));
     u64 first = scene_epoch(&scene);
-    struct segment_entry entry = scene_entry(&scene, 0, 12);
-    entry.epoch = first; /* the pair came in this epoch: its seed was known before */
-    expect_refused(&scene, &entry, SEGMENT_REASON_TICKET);
-    entry.epoch = first + 1; /* not open yet */
-    expect_refused(&scene, &entry, SEGMENT_REASON_TICKET);
-    entry.epoch = UINT64_MAX;
-    expect_refused(&scene, &entry, SEGMENT_REASON_TICKET);
+    expect_ticket(&scene, 0, false);     /* the output of the second block after is not known yet */
+    expect_ticket(&scene, first, false); /* its seed was known before the pair */
+    world_blocks(&scene.world, 2, 1);
+    expect_ticket(&scene, 0, false);
+    world_block(&scene.world, 1);
+    assert_int_equal(scene_epoch(&scene), first);
+    expect_ticket(&scene, 0, true);
+    expect_ticket(&scene, first, false);
+    expect_ticket(&scene, first + 1, false); /* not open yet */
+    expect_ticket(&scene, UINT64_MAX, false);
     world_block(&scene.world, 10);
-    assert_int_equal(scene_epoch(&scene), first + 1);
-    entry.epoch = first + 1;
-    assert_true(scene_commit(&scene, &entry));
-    assert_int_equal(world_logs(&scene.world, &segment_module, "SegmentRegistered", NULL), 1);
-    /* The seed of the first epoch (0) is good for this one more, and an epoch's for the next. */
-    entry = scene_entry(&scene, 1, 12);
-    assert_true(scene_commit(&scene, &entry));
-    assert_int_equal(WORLD_REFUSED(&scene.world), SEGMENT_REASON_NONE);
+    expect_ticket(&scene, 0, true); /* for one epoch more */
+    expect_ticket(&scene, first, false);
+    expect_ticket(&scene, first + 1, true);
     world_block(&scene.world, 10);
-    entry = scene_entry(&scene, 2, 12);
-    expect_refused(&scene, &entry, SEGMENT_REASON_TICKET);
-    entry.epoch = first + 1;
-    assert_true(scene_commit(&scene, &entry));
-    assert_int_equal(WORLD_REFUSED(&scene.world), SEGMENT_REASON_NONE);
+    expect_ticket(&scene, 0, false);
+    expect_ticket(&scene, first + 1, true);
     world_block(&scene.world, 10);
-    entry = scene_entry(&scene, 3, 12);
-    entry.epoch = first + 1;
-    expect_refused(&scene, &entry, SEGMENT_REASON_TICKET);
-    struct slot_source source = world_slots(&scene.world);
+    expect_ticket(&scene, first + 1, false);
+    expect_ticket(&scene, first + 3, true);
+    world_free(&scene.world);
+}
+
+static void test_ticket_seed_now(void **state)
+{
+    (void)state;
+    struct scene scene;
     struct ticket_seed seed;
     bool is_valid;
+    scene_init(&scene, 12);
+    struct slot_source source = world_slots(&scene.world);
+    world_check(segment_ticket_seed_now(&source, scene.territory, scene.gateway,
+                                        scene.world.block.time, &seed, &is_valid));
+    assert_true(is_valid && seed.epoch == 0);
+    world_blocks(&scene.world, 3, 10);
     world_check(segment_ticket_seed_now(&source, scene.territory, scene.gateway,
                                         scene.world.block.time, &seed, &is_valid));
     assert_true(is_valid);
-    assert_int_equal(seed.epoch, first + 3);
-    assert_int_equal(seed.table_epoch, first + 1);
+    assert_int_equal(seed.epoch, scene_epoch(&scene));
+    assert_int_equal(seed.table_epoch, seed.epoch - 2);
     assert_int_equal(seed.eligible, 12);
     world_check(segment_ticket_seed_now(&source, scene.territory, scene.gateway + 1,
                                         scene.world.block.time, &seed, &is_valid));
     assert_false(is_valid);
+    /* A commit that waited for hours, in a small network. */
+    struct segment_entry entry = scene_entry(&scene, 0, 12);
+    assert_true(scene_commit(&scene, &entry));
+    assert_int_equal(world_logs(&scene.world, &segment_module, "SegmentRegistered", NULL), 1);
     world_free(&scene.world);
 }
 
@@ -646,6 +680,7 @@ int main(void)
         cmocka_unit_test(test_unauthorised),
         cmocka_unit_test(test_expired_lease_and_authorisation),
         cmocka_unit_test(test_epochs_of_tickets),
+        cmocka_unit_test(test_ticket_seed_now),
         cmocka_unit_test(test_heads),
         cmocka_unit_test(test_bad_heads),
         cmocka_unit_test(test_malformed),

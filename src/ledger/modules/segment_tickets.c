@@ -6,8 +6,6 @@
 #include "ledger/modules/state.h"
 #include "ledger/modules/territory_layout.h"
 
-#define TABLE_LAG 2 /* tickets of epoch e use the table as of the end of epoch e - 2 */
-
 struct hash ticket_slot(u64 territory, u32 gateway)
 {
     struct layout_key key = layout_key_none();
@@ -64,6 +62,15 @@ bool ticket_is_used(const struct ticket_record *record, u64 number)
 {
     return number < record->base ||
            (number - record->base < TICKET_WINDOW && window_bit(record, number - record->base));
+}
+
+u64 ticket_lowest(const struct ticket_record *record, u64 from)
+{
+    u64 number = max_u64(from, record->base);
+    while (ticket_is_used(record, number)) {
+        number++;
+    }
+    return number;
 }
 
 /* move_window: by `shift` numbers; those that leave it unused are skipped for good. */
@@ -123,7 +130,7 @@ static err epoch_seed(const struct slot_source *source, u64 epoch, struct ticket
     }
     ret_seed->seed = record.seed;
     ret_seed->epoch = epoch;
-    ret_seed->table_epoch = epoch - min_u64(TABLE_LAG, epoch);
+    ret_seed->table_epoch = epoch - min_u64(TICKET_TABLE_LAG, epoch);
     return fill_table(source, ret_seed, ret_valid);
 }
 
