@@ -105,6 +105,22 @@ void cli_print_json(const struct cli *cli, json_t *object);
  * the loop. SIGINT and SIGTERM stop the loop (every wait ends with ERR_CANCELLED). */
 err cli_run(err (*fn)(void *ctx, struct loop *loop), void *ctx);
 
+/* A role: started, served until SIGINT or SIGTERM, stopped in order. */
+struct cli_service {
+    const char *name;
+    unsigned workers;
+    err (*start)(void *ctx, struct loop *loop);
+    /* drain: the first thing after the signal, while everything still works; may be NULL. */
+    void (*drain)(void *ctx);
+    /* stop: the loop is stopping. Called only after a start that went well. */
+    void (*stop)(void *ctx);
+    /* ended: woken (event_wake_all) by the service when it must end by itself; may be NULL. */
+    struct event *ended;
+    void *ctx;
+};
+/* cli_serve: the fault of start, or ok after a clean stop. A signal during start cancels it. */
+err cli_serve(const struct cli_service *service);
+
 /* Sizes "10G", "64MiB", "512"; durations "90s", "10m", "24h", "30d". */
 MUST_USE bool cli_parse_size(u64 *ret, const char *text);
 MUST_USE bool cli_parse_duration(u64 *ret_seconds, const char *text);

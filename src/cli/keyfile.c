@@ -7,6 +7,7 @@
 #include "os/file.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -61,6 +62,21 @@ err key_load(const char *path, struct secp_secret *ret_secret)
     bool fine = secp_secret_from(ret_secret, raw);
     mem_wipe(raw, sizeof raw);
     return fine ? ok() : fail(ERR_MALFORMED);
+}
+
+err key_of_role(const char *path, const char *name, struct secp_secret *ret_secret)
+{
+    char credential[PATH_BYTES_MAX];
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    if (path == NULL && folder == NULL) {
+        log_error("key", "no --key and no $CREDENTIALS_DIRECTORY");
+        return fail(ERR_USAGE);
+    }
+    if (path == NULL) {
+        path_join(credential, folder, name);
+        path = credential;
+    }
+    return key_load(path, ret_secret);
 }
 
 err key_save(const char *path, const struct secp_secret *secret)

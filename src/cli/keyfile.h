@@ -16,6 +16,8 @@
 
 /* key_load: ERR_NOT_FOUND, ERR_MALFORMED (not a key), ERR_REFUSED (others may read the file). */
 err key_load(const char *path, struct secp_secret *ret_secret);
+/* key_of_role: from `path`, or without one from $CREDENTIALS_DIRECTORY/name. */
+err key_of_role(const char *path, const char *name, struct secp_secret *ret_secret);
 /* key_save: ERR_EXISTS if the file is there. */
 err key_save(const char *path, const struct secp_secret *secret);
 /* key_make: a fresh random key; saved unless path is NULL. */

@@ -70,35 +70,3 @@ void cli_print_json(const struct cli *cli, json_t *object)
     }
     json_decref(object);
 }
-
-/* ---- running in a loop ---- */
-
-struct cli_job {
-    err (*fn)(void *ctx, struct loop *loop);
-    void *ctx;
-    struct loop *loop;
-    err result;
-};
-
-static void run_job(void *arg)
-{
-    struct cli_job *job = arg;
-    job->result = job->fn(job->ctx, job->loop);
-    loop_stop(job->loop);
-}
-
-static void stop_on_signal(void *loop) { loop_stop(loop); }
-
-err cli_run(err (*fn)(void *ctx, struct loop *loop), void *ctx)
-{
-    struct cli_job job = {.fn = fn, .ctx = ctx, .result = fail(ERR_CANCELLED)};
-    TRY(loop_open(&job.loop, 2));
-    loop_stop_on_signals(job.loop, stop_on_signal, job.loop);
-    err e = fiber_start(job.loop, "main", run_job, &job);
-    if (is_ok(e)) {
-        loop_run(job.loop);
-        e = job.result;
-    }
-    loop_close(job.loop);
-    return e;
-}

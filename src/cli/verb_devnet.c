@@ -1,0 +1,256 @@
+/* verb_devnet.c: `cairn devnet`: a whole network on this machine, until Ctrl-C. */
+#include "cli/devnet.h"
+#include "cli/verbs.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define START_MS 120000
+#define STORES_MIN 6
+#define PORTS_MIN 1024
+#define PORTS_MAX 65000
+#define DEVNET_WORKERS 1
+
+static struct {
+    const char *data;
+    u64 nodes;
+    u64 ports;
+    u64 capacity;
+    bool respawn;
+    bool no_gateway;
+} options = {.data = "devnet", .ports = DEVNET_PORTS_DEFAULT, .capacity = GIB(32)};
+
+static const struct flag flags[] = {
+    {"data", FLAG_TEXT, &options.data, "DIR", "where it lives; kept between runs (default devnet)"},
+    {"nodes", FLAG_NUMBER, &options.nodes, "N", "storage nodes (default 12, or as before)"},
+    {"ports", FLAG_NUMBER, &options.ports, "BASE", "first port (default 9000)"},
+    {"capacity", FLAG_SIZE, &options.capacity, "SIZE", "each storage node offers (default 32GiB)"},
+    {"respawn", FLAG_BOOL, &options.respawn, NULL, "start roles again that die"},
+    {"no-gateway", FLAG_BOOL, &options.no_gateway, NULL, "only ledger and storage nodes"},
+    {NULL, FLAG_BOOL, NULL, NULL, NULL},
+};
+
+/* ---- starting ---- */
+
+static err start_network(struct devnet *devnet, u64 deadline_ms)
+{
+    cli_print(devnet->cli, "ledger…\n");
+    TRY(devnet_start_role(devnet_ledger(devnet), deadline_ms));
+    TRY(devnet_open_chain(devnet, deadline_ms));
+    cli_print(devnet->cli, "registering %zu storage nodes and the gateway…\n",
+              devnet->role_count - 2);
+    TRY(devnet_register(devnet, deadline_ms));
+    cli_print(devnet->cli, "storage nodes…\n");
+    TRY(devnet_start_stores(devnet, deadline_ms));
+    if (!options.no_gateway) {
+        cli_print(devnet->cli, "gateway…\n");
+        TRY(devnet_start_role(devnet_gateway(devnet), deadline_ms));
+    }
+    TRY(devnet_publish(devnet));
+    devnet->ready = true;
+    return devnet_revive_start(devnet);
+}
+
+static void tell(const struct devnet *devnet)
+{
+    char path[PATH_BYTES_MAX];
+    json_t *all = devnet_describe(devnet);
+    const json_t *s3 = json_object_get(all, "s3");
+    devnet_path(devnet, path, "devnet.json");
+    cli_print(devnet->cli,
+              "\nCairn runs: %zu processes, chain %llu\n"
+              "  S3       %s  or  %s (CA %s)\n"
+              "           access key %s   secret key %s   region %s\n"
+              "  RPC      %s\n"
+              "  all of it in %s; Ctrl-C stops it\n",
+              devnet->role_count, (unsigned long long)chain_id(devnet->chain),
+              json_read_str(s3, "http"), json_read_str(s3, "https"), json_read_str(s3, "ca_file"),
+              json_read_str(s3, "access_key"), json_read_str(s3, "secret_key"),
+              json_read_str(s3, "region"), json_read_str(all, "rpc"), path);
+    cli_print_json(devnet->cli, all);
+}
+
+static err start(void *ctx, struct loop *loop)
+{
+    struct devnet *devnet = ctx;
+    devnet->loop = loop;
+    group_init(&devnet->fibers);
+    err e = devnet_prepare(devnet);
+    if (is_ok(e)) {
+        devnet_unpublish(devnet); /* of a devnet that was killed */
+        e = start_network(devnet, loop_now_ms(loop) + START_MS);
+    }
+    if (is_ok(e)) {
+        tell(devnet);
+        return e;
+    }
+    devnet_stop_roles(devnet);
+    loop_stop(loop);
+    chain_close(devnet->chain);
+    return e;
+}
+
+static void drain(void *ctx)
+{
+    struct devnet *devnet = ctx;
+    cli_print(devnet->cli, "\nstopping…\n");
+    devnet_unpublish(devnet);
+    devnet_stop_roles(devnet);
+}
+
+static void stop(void *ctx)
+{
+    struct devnet *devnet = ctx;
+    if (!devnet->stopping) { /* the loop was stopped before drain() could run */
+        drain(devnet);
+    }
+    chain_close(devnet->chain);
+}
+
+/* ---- the verb ---- */
+
+static int check_options(struct cli *cli, const struct devnet *devnet)
+{
+    unsigned before = devnet_stores_before(devnet);
+    if (options.nodes == 0) {
+        options.nodes = before > 0 ? before : DEVNET_STORES_DEFAULT;
+    }
+    if (options.nodes < STORES_MIN || options.nodes > DEVNET_STORES_MAX) {
+        return cli_usage(cli, "--nodes is between %d and %d", STORES_MIN, DEVNET_STORES_MAX);
+    }
+    if (options.nodes < before) {
+        return cli_usage(cli, "%s has %u storage nodes; they can only become more", devnet->dir,
+                         before);
+    }
+    if (options.ports < PORTS_MIN || options.ports > PORTS_MAX) {
+        return cli_usage(cli, "--ports is between %d and %d", PORTS_MIN, PORTS_MAX);
+    }
+    if (options.capacity < MIB(1)) {
+        return cli_usage(cli, "--capacity is at least 1MiB");
+    }
+    return 0;
+}
+
+static err absolute_folder(const char *given, char out[PATH_BYTES_MAX])
+{
+    TRY(dir_make(given));
+    char *full = realpath(given, NULL);
+    if (full == NULL || strlen(full) > PATH_BYTES_MAX / 2) {
+        free(full); /* the C library's */
+        return fail(ERR_IO);
+    }
+    snprintf(out, PATH_BYTES_MAX, "%s", full);
+    free(full); /* the C library's */
+    return ok();
+}
+
+static void wipe(struct devnet *devnet)
+{
+    if (devnet->lock != NULL) {
+        file_close(devnet->lock);
+    }
+    mem_wipe(devnet, sizeof *devnet);
+    mem_free(devnet);
+}
+
+static int run(struct cli *cli)
+{
+    if (!cli_parse(cli, 0, 0)) {
+        return 2;
+    }
+    struct devnet *devnet = MEM_NEW(struct devnet);
+    devnet->cli = cli;
+    err e = absolute_folder(options.data, devnet->dir);
+    if (!is_ok(e)) {
+        wipe(devnet);
+        return cli_fail(cli, e, NULL, "cannot use the folder %s: %s", options.data, err_text(e));
+    }
+    int status = check_options(cli, devnet);
+    if (status != 0) {
+        wipe(devnet);
+        return status;
+    }
+    devnet->ports = (u16)options.ports;
+    devnet->capacity = options.capacity;
+    devnet->respawn = options.respawn;
+    devnet_plan(devnet, (unsigned)options.nodes);
+    const struct cli_service service = {
+        .name = "devnet",
+        .workers = DEVNET_WORKERS,
+        .start = start,
+        .drain = drain,
+        .stop = stop,
+        .ctx = devnet,
+    };
+    e = cli_serve(&service);
+    wipe(devnet);
+    return is_ok(e) ? 0
+                    : cli_fail(cli, e, "the log of each role is in its folder",
+                               "the devnet in %s did not start: %s", options.data, err_text(e));
+}
+
+/* ---- cairn devnet revive ---- */
+
+static const char *revive_data = "devnet";
+
+static const struct flag revive_flags[] = {
+    {"data", FLAG_TEXT, &revive_data, "DIR", "the folder of the running devnet (default devnet)"},
+    {NULL, FLAG_BOOL, NULL, NULL, NULL},
+};
+
+static int run_revive(struct cli *cli)
+{
+    char path[PATH_BYTES_MAX];
+    struct buf names;
+    if (!cli_parse(cli, 0, CLI_POSITIONALS_MAX)) {
+        return 2;
+    }
+    path_join(path, revive_data, "devnet.json");
+    if (!file_exists(path)) {
+        return cli_fail(cli, fail(ERR_NOT_FOUND), "see --data", "no devnet runs in %s",
+                        revive_data);
+    }
+    buf_init(&names, KIB(4));
+    for (size_t i = 0; i < cli->positional_count; i++) {
+        buf_format(&names, "%s\n", cli->positionals[i]);
+    }
+    path_join(path, revive_data, "revive");
+    err e = buf_done(&names);
+    if (is_ok(e)) {
+        e = file_replace(path, buf_bytes(&names));
+    }
+    buf_free(&names);
+    return is_ok(e) ? 0 : cli_fail(cli, e, NULL, "cannot write %s: %s", path, err_text(e));
+}
+
+static const struct verb revive_verb = {
+    .name = "devnet revive",
+    .arguments = "[ROLE…] [FLAGS]",
+    .summary = "lets a running devnet start roles again that have died",
+    .text = "ROLE is a name like store-3; without any, all dead ones are started.",
+    .examples = "  cairn devnet revive store-3 store-4\n  cairn devnet revive --data /tmp/try",
+    .flags = revive_flags,
+    .run = run_revive,
+};
+static const struct verb *const parts[] = {&revive_verb, NULL};
+
+const struct verb verb_devnet = {
+    .name = "devnet",
+    .arguments = "[FLAGS]",
+    .summary = "runs a whole network on this machine",
+    .text =
+        "One ledger node, storage nodes of six operators on 127.0.I.1, one gateway, each a "
+        "process\n"
+        "of its own. DIR/devnet.json says where everything is, while it runs. What died stays "
+        "dead\n"
+        "(tests kill on purpose) unless --respawn or `cairn devnet revive` brings it back.\n"
+        "Ports: BASE S3, +1 S3 over TLS, +2 RPC, +30 and +31 data and metrics of storage nodes.",
+    .examples = "  cairn devnet\n  cairn devnet --data /tmp/try --nodes 30 --ports 9300",
+    .flags = flags,
+    .run = run,
+    .parts = parts,
+};

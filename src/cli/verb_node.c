@@ -1,0 +1,151 @@
+/* verb_node.c: `cairn node`: the ledger node. */
+#include "cli/keyfile.h"
+#include "cli/verbs.h"
+
+#include "base/log.h"
+#include "ledger/node/node.h"
+#include "net/url.h"
+#include "os/secret.h"
+
+#define NODE_WORKERS 2
+#define DRAIN_MS 5000
+
+static struct {
+    const char *config;
+    const char *data;
+    const char *genesis;
+    const char *key;
+    const char *listen;
+    const char *metrics;
+    const char *cors;
+    struct flag_list hosts;
+    u64 history;
+} options = {.data = "ledger", .genesis = "genesis.json", .listen = "127.0.0.1:9002"};
+
+static const struct flag flags[] = {
+    {"config", FLAG_TEXT, &options.config, "FILE", "JSON object of these flags"},
+    {"data", FLAG_TEXT, &options.data, "DIR", "state and log (default ledger)"},
+    {"genesis", FLAG_TEXT, &options.genesis, "FILE", "the beginning of the chain (genesis.json)"},
+    {"key", FLAG_TEXT, &options.key, "FILE", "the seat's key, or $CREDENTIALS_DIRECTORY/seat"},
+    {"listen", FLAG_TEXT, &options.listen, "HOST:PORT", "JSON-RPC (default 127.0.0.1:9002)"},
+    {"metrics", FLAG_TEXT, &options.metrics, "HOST:PORT", "/metrics and /health (default none)"},
+    {"rpc-host", FLAG_LIST, &options.hosts, "NAME", "further name a Host header may have"},
+    {"cors", FLAG_TEXT, &options.cors, "ORIGIN", "pages that may ask (default any, \"\" none)"},
+    {"history", FLAG_NUMBER, &options.history, "BLOCKS", "whose states can be read"},
+    {NULL, FLAG_BOOL, NULL, NULL, NULL},
+};
+
+struct role {
+    struct node_options node_options;
+    struct secp_secret secret;
+    char rpc_host[URL_HOST_MAX];
+    char metrics_host[URL_HOST_MAX];
+    struct event ended;
+    struct node *node;
+    struct loop *loop;
+    err fault;
+};
+
+static void watch_fault(void *arg)
+{
+    struct role *role = arg;
+    while (is_ok(node_fault(role->node))) {
+        if (!is_ok(event_wait(role->loop, node_ended(role->node), DEADLINE_NONE))) {
+            return;
+        }
+    }
+    event_wake_all(&role->ended);
+}
+
+static err start(void *ctx, struct loop *loop)
+{
+    struct role *role = ctx;
+    role->loop = loop;
+    TRY(node_start(loop, &role->node_options, &role->node));
+    log_info("node", "JSON-RPC on %s:%u", role->rpc_host, node_rpc_port(role->node));
+    return fiber_start(loop, "fault", watch_fault, role);
+}
+
+static void drain(void *ctx)
+{
+    struct role *role = ctx;
+    node_drain(role->node, loop_now_ms(role->loop) + DRAIN_MS);
+}
+
+static void stop(void *ctx)
+{
+    struct role *role = ctx;
+    role->fault = node_fault(role->node);
+    node_stop(role->node);
+}
+
+static int check(struct cli *cli, struct role *role)
+{
+    if (options.config != NULL && !cli_config(cli, options.config)) {
+        return 2;
+    }
+    if (!cli_parse_endpoint(role->rpc_host, &role->node_options.rpc_port, options.listen)) {
+        return cli_usage(cli, "--listen is HOST:PORT, not '%s'", options.listen);
+    }
+    if (options.metrics != NULL &&
+        !cli_parse_endpoint(role->metrics_host, &role->node_options.metrics_port,
+                            options.metrics)) {
+        return cli_usage(cli, "--metrics is HOST:PORT, not '%s'", options.metrics);
+    }
+    err e = key_of_role(options.key, "seat", &role->secret);
+    return is_ok(e) ? 0
+                    : cli_fail(cli, e, "see --key", "cannot read the seat's key: %s", err_text(e));
+}
+
+static int run(struct cli *cli)
+{
+    struct role role = {.fault = ok()};
+    if (!cli_parse(cli, 0, 0)) {
+        return 2;
+    }
+    process_harden();
+    int status = check(cli, &role);
+    if (status != 0) {
+        return status;
+    }
+    event_init(&role.ended);
+    role.node_options.data_dir = options.data;
+    role.node_options.genesis_path = options.genesis;
+    role.node_options.secret = &role.secret;
+    role.node_options.rpc_host = role.rpc_host;
+    role.node_options.rpc_hosts = options.hosts.items;
+    role.node_options.rpc_host_count = options.hosts.count;
+    role.node_options.cors_origin = options.cors;
+    role.node_options.metrics_host = options.metrics != NULL ? role.metrics_host : NULL;
+    role.node_options.history_blocks = (u32)options.history;
+    const struct cli_service service = {
+        .name = "node",
+        .workers = NODE_WORKERS,
+        .start = start,
+        .drain = drain,
+        .stop = stop,
+        .ended = &role.ended,
+        .ctx = &role,
+    };
+    err e = cli_serve(&service);
+    secp_secret_wipe(&role.secret);
+    if (is_ok(e)) {
+        e = role.fault;
+    }
+    return is_ok(e) ? 0
+                    : cli_fail(cli, e, "the log says where it began",
+                               "the ledger node in %s ended: %s", options.data, err_text(e));
+}
+
+const struct verb verb_node = {
+    .name = "node",
+    .arguments = "[FLAGS]",
+    .summary = "runs a ledger node",
+    .text = "Keeps the chain of a genesis file and serves Ethereum's JSON-RPC. Restarts by itself "
+            "where\n"
+            "it was, however it ended.",
+    .examples = "  cairn node --genesis genesis.json --key seat.key --data /var/lib/cairn/ledger\n"
+                "  cairn node --config node.json",
+    .flags = flags,
+    .run = run,
+};
