@@ -86,8 +86,7 @@ static inline void vectors_close(struct vectors *vectors)
 
 /* vectors_open_part: unpacks only the members that `members` names (a list for tar, with spaces
  * between; NULL: all), for the large archives. */
-static inline void vectors_open_part(struct vectors *vectors, const char *name,
-                                     const char *members)
+static inline void vectors_open_part(struct vectors *vectors, const char *name, const char *members)
 {
     char file[VECTORS_PATH_MAX];
     char archive[VECTORS_PATH_MAX];
