@@ -155,6 +155,7 @@ static size_t function_index(const struct native_entry *entry, bytes input)
 /* Everything that is refused before the arguments are looked at. */
 static bool call_allowed(struct frame *frame, const struct native_function *function)
 {
+    frame->is_static |= frame->kind == CALL_STATIC;
     if (frame->is_static && (function->flags & NATIVE_VIEW) == 0) {
         frame_revert(frame, "state change in a static call");
     } else if (!u256_is_zero(frame->value) && (function->flags & NATIVE_PAYABLE) == 0) {
