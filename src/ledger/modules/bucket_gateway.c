@@ -52,7 +52,7 @@ err bucket_register_gateway(struct frame *frame, const struct abi_value *args,
     struct slot_source source = frame_slots(frame);
     struct hash box_key = abi_as_hash(&args[1]);
     struct state_time time;
-    u32 gateway;
+    u32 gateway = 0;
     u32 count;
     TRY(state_time(frame, &time));
     TRY(gateway_of(&source, &frame->caller, &gateway));
@@ -80,8 +80,8 @@ err bucket_update_gateway(struct frame *frame, const struct abi_value *args, str
 {
     (void)ret;
     struct hash box_key = abi_as_hash(&args[1]);
-    struct gateway_record record;
-    u32 gateway;
+    struct gateway_record record = {0};
+    u32 gateway = 0;
     TRY(load_caller(frame, &gateway, &record));
     if (!frame_running(frame) || !arguments_fit(frame, args[0].data, &box_key)) {
         return ok();
@@ -96,8 +96,8 @@ err bucket_retire_gateway(struct frame *frame, const struct abi_value *args, str
 {
     (void)args;
     (void)ret;
-    struct gateway_record record;
-    u32 gateway;
+    struct gateway_record record = {0};
+    u32 gateway = 0;
     TRY(load_caller(frame, &gateway, &record));
     if (!frame_running(frame) || !require(frame, record.active, "already retired")) {
         return ok();
@@ -110,7 +110,7 @@ err bucket_get_gateway(struct frame *frame, const struct abi_value *args, struct
 {
     struct slot_source source = frame_slots(frame);
     u32 gateway = (u32)abi_as_u64(&args[0]);
-    struct gateway_record record;
+    struct gateway_record record = {0};
     u8 endpoint[GATEWAY_ENDPOINT_BYTES_MAX];
     size_t len;
     bool found;
@@ -130,7 +130,7 @@ err bucket_gateway_of(struct frame *frame, const struct abi_value *args, struct 
 {
     struct slot_source source = frame_slots(frame);
     struct address account = abi_as_address(&args[0]);
-    u32 gateway;
+    u32 gateway = 0;
     TRY(gateway_of(&source, &account, &gateway));
     ret[0] = abi_u64(gateway);
     return ok();

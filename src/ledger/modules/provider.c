@@ -264,9 +264,9 @@ static err handle_update(struct frame *frame, const struct abi_value *args, stru
 {
     (void)ret;
     u64 prefix = abi_as_u64(&args[1]);
-    struct provider_record record;
+    struct provider_record record = {0};
     struct counts counts;
-    u32 provider;
+    u32 provider = 0;
     TRY(provider_load_caller(frame, &provider, &record));
     TRY(load_counts(frame, &counts));
     record.region = (u16)abi_as_u64(&args[0]);
@@ -303,8 +303,8 @@ static err sign_of_life(struct frame *frame, u32 provider, struct provider_recor
 static err handle_announce(struct frame *frame, const struct abi_value *args, struct abi_value *ret)
 {
     (void)ret;
-    struct provider_record record;
-    u32 provider;
+    struct provider_record record = {0};
+    u32 provider = 0;
     TRY(provider_load_caller(frame, &provider, &record));
     record.announced = abi_as_u64(&args[0]);
     if (!require(frame, record.announced <= record.capacity, "announced is over capacity")) {
@@ -321,8 +321,8 @@ static err handle_heartbeat(struct frame *frame, const struct abi_value *args,
 {
     (void)args;
     (void)ret;
-    struct provider_record record;
-    u32 provider;
+    struct provider_record record = {0};
+    u32 provider = 0;
     TRY(provider_load_caller(frame, &provider, &record));
     return frame_running(frame) ? sign_of_life(frame, provider, &record) : ok();
 }
@@ -331,7 +331,7 @@ static err handle_get(struct frame *frame, const struct abi_value *args, struct 
 {
     struct slot_source source = frame_slots(frame);
     u32 provider = (u32)abi_as_u64(&args[0]);
-    struct provider_record record;
+    struct provider_record record = {0};
     u8 endpoint[PROVIDER_ENDPOINT_BYTES_MAX];
     size_t len;
     bool found;
@@ -359,7 +359,7 @@ static err handle_of(struct frame *frame, const struct abi_value *args, struct a
 {
     struct slot_source source = frame_slots(frame);
     struct address account = abi_as_address(&args[0]);
-    u32 provider;
+    u32 provider = 0;
     TRY(provider_of(&source, &account, &provider));
     ret[0] = abi_u64(provider);
     return ok();

@@ -26,9 +26,9 @@ err provider_declare_lost_all(struct frame *frame, const struct abi_value *args,
 {
     (void)args;
     (void)ret;
-    struct provider_record record;
+    struct provider_record record = {0};
     struct state_time time;
-    u32 provider;
+    u32 provider = 0;
     TRY(provider_load_caller(frame, &provider, &record));
     TRY(state_time(frame, &time));
     if (!frame_running(frame) ||
@@ -74,9 +74,9 @@ static err clear_one(struct frame *frame, u32 provider, struct provider_record *
 err provider_declare_lost(struct frame *frame, const struct abi_value *args, struct abi_value *ret)
 {
     (void)ret;
-    struct provider_record record;
+    struct provider_record record = {0};
     struct state_time time;
-    u32 provider;
+    u32 provider = 0;
     TRY(provider_load_caller(frame, &provider, &record));
     TRY(state_time(frame, &time));
     if (!require(frame, args[0].part_count <= PROVIDER_LOST_ITEMS_MAX, "too many fragments")) {
@@ -94,7 +94,7 @@ err provider_report_late(struct frame *frame, const struct abi_value *args, stru
     (void)ret;
     u32 provider = (u32)abi_as_u64(&args[0]);
     struct slot_source source = frame_slots(frame);
-    struct provider_record record;
+    struct provider_record record = {0};
     struct state_time time;
     u64 late_after;
     bool found;
@@ -129,9 +129,9 @@ err provider_drain(struct frame *frame, const struct abi_value *args, struct abi
 {
     (void)args;
     (void)ret;
-    struct provider_record record;
+    struct provider_record record = {0};
     struct state_time time;
-    u32 provider;
+    u32 provider = 0;
     TRY(provider_load_caller(frame, &provider, &record));
     TRY(state_time(frame, &time));
     if (!frame_running(frame) ||
@@ -146,10 +146,10 @@ err provider_exit(struct frame *frame, const struct abi_value *args, struct abi_
     (void)args;
     (void)ret;
     struct slot_source source = frame_slots(frame);
-    struct provider_record record;
+    struct provider_record record = {0};
     struct state_time time;
     u64 longest;
-    u32 provider;
+    u32 provider = 0;
     TRY(provider_load_caller(frame, &provider, &record));
     TRY(state_time(frame, &time));
     TRY(params_load(&source, PARAM_DRAIN_MAX_S, &longest));
@@ -170,9 +170,9 @@ err provider_rejoin(struct frame *frame, const struct abi_value *args, struct ab
 {
     (void)args;
     (void)ret;
-    struct provider_record record;
+    struct provider_record record = {0};
     struct state_time time;
-    u32 provider;
+    u32 provider = 0;
     TRY(provider_load_caller(frame, &provider, &record));
     TRY(state_time(frame, &time));
     if (!frame_running(frame) ||
