@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "ledger/rpc/internal.h"
 
-#define ERROR_BYTES_MAX KIB(64) /* of one error's data and message */
+#define ERROR_BYTES_MAX MIB(1) /* of one error, with its revert data */
 
 void rpc_new(const struct rpc_options *options, struct rpc **ret_rpc)
 {
@@ -77,11 +77,25 @@ static json_t *error_answer(const json_t *id, int code, const char *message, jso
     return answer;
 }
 
+/* Takes over the answer. Errors always fit: the limit gives way to them. */
+static void write_error(struct buf *out, json_t *answer)
+{
+    struct buf text;
+    buf_init(&text, ERROR_BYTES_MAX);
+    json_write(&text, answer);
+    if (text.failed) {
+        out->failed = true;
+    } else {
+        out->limit = max_size(out->limit, out->len + text.len);
+        buf_put(out, buf_bytes(&text));
+    }
+    buf_free(&text);
+    json_decref(answer);
+}
+
 void rpc_answer_failure(struct buf *out, int code, const char *message)
 {
-    json_t *answer = error_answer(NULL, code, message, NULL);
-    json_write(out, answer);
-    json_decref(answer);
+    write_error(out, error_answer(NULL, code, message, NULL));
 }
 
 /* --- one call --- */
@@ -121,10 +135,7 @@ static void write_answer(struct rpc_request *r, const json_t *id, json_t *result
         rpc->counts.failures++;
     }
     if (id != NULL && r->code != 0) {
-        json_t *answer = error_answer(id, r->code, r->message, r->data);
-        out->limit += ERROR_BYTES_MAX; /* errors always fit */
-        json_write(out, answer);
-        json_decref(answer);
+        write_error(out, error_answer(id, r->code, r->message, r->data));
     }
 }
 
@@ -154,10 +165,7 @@ static void refuse_request(struct rpc *rpc, const json_t *id, int code, const ch
                            struct buf *out)
 {
     rpc->counts.failures++;
-    json_t *answer = error_answer(id, code, message, NULL);
-    out->limit += ERROR_BYTES_MAX;
-    json_write(out, answer);
-    json_decref(answer);
+    write_error(out, error_answer(id, code, message, NULL));
 }
 
 static bool id_is_fine(const json_t *id)
@@ -200,7 +208,7 @@ static void answer_batch(struct rpc *rpc, const json_t *batch, struct buf *out)
     }
     for (size_t i = 0; i < count; i++) {
         size_t before = out->len;
-        out->limit++; /* the frame always fits */
+        out->limit = max_size(out->limit, before + 1); /* the frame always fits */
         buf_put_u8(out, before == begin ? '[' : ',');
         answer_one(rpc, json_array_get(batch, i), false, out);
         if (out->len == before + 1) {
@@ -208,7 +216,7 @@ static void answer_batch(struct rpc *rpc, const json_t *batch, struct buf *out)
         }
     }
     if (out->len > begin) {
-        out->limit++;
+        out->limit = max_size(out->limit, out->len + 1);
         buf_put_u8(out, ']');
     }
 }
