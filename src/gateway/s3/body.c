@@ -6,7 +6,8 @@
 
 static enum s3_code malformed(struct s3_error *error)
 {
-    return s3_refuse(error, S3_ERR_MALFORMED_XML);
+    s3_refuse(error, S3_ERR_MALFORMED_XML);
+    return S3_ERR_MALFORMED_XML;
 }
 
 static bool is_blank(bytes body)

@@ -238,7 +238,7 @@ static err add_prefix(struct arena *arena, const struct s3_list_source *source,
 static err walk(struct arena *arena, const struct s3_list_params *params,
                 const struct s3_list_source *source, struct s3_list_page *page)
 {
-    bool end;
+    bool end = false;
     TRY(seek_start(arena, params, source, &end));
     while (!end) {
         struct s3_list_entry entry = {0};
@@ -251,7 +251,7 @@ static err walk(struct arena *arena, const struct s3_list_params *params,
             page->truncated = true;
             return ok();
         }
-        bytes common;
+        bytes common = {NULL, 0};
         if (common_prefix(params, entry.key, &common)) {
             TRY(add_prefix(arena, source, page, common, &end));
         } else {
@@ -314,8 +314,8 @@ static void put_element(struct buf *out, const char *element, bytes text)
 static void put_number(struct buf *out, const char *element, u64 v)
 {
     char text[S3_DECIMAL_BYTES];
-    s3_write_decimal(text, v);
-    put_element(out, element, bytes_str(text));
+    size_t len = s3_write_decimal(text, v);
+    put_element(out, element, bytes_make(text, len));
 }
 
 void s3_put_name(struct buf *out, const char *element, bytes text, bool url)

@@ -405,7 +405,7 @@ enum s3_code s3_copy_headers(struct arena *arena, const struct s3_request *reque
                              const struct s3_stored_headers *source, bool same_object,
                              struct s3_stored_headers *ret_headers, struct s3_error *error)
 {
-    enum s3_directive directive;
+    enum s3_directive directive = S3_DIRECTIVE_COPY;
     S3_TRY(s3_copy_directive(request, &directive, error));
     if (directive == S3_DIRECTIVE_REPLACE) {
         return s3_stored_headers_parse(arena, request, ret_headers, error);
