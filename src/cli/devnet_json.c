@@ -35,13 +35,21 @@ static json_t *address_text(const struct address *address)
     return json_string(text);
 }
 
+/* 0 for one that does not run: pids are used again. */
+static json_int_t pid_of(const struct devnet_role *role)
+{
+    int status;
+    bool runs = role->process != NULL && !process_ended(role->process, &status);
+    return runs ? (json_int_t)process_pid(role->process) : 0;
+}
+
 static json_t *describe_role(const struct devnet_role *role)
 {
     char path[PATH_BYTES_MAX];
     json_t *object = json_object();
     put(object, "i", json_integer(role->number));
     put(object, "name", json_string(role->name));
-    put(object, "pid", json_integer(role->process ? (json_int_t)process_pid(role->process) : 0));
+    put(object, "pid", json_integer(pid_of(role)));
     put(object, "address", address_text(&role->address));
     put(object, "url", url_text("http", role->host, role->port));
     path_join(path, role->dir, "data");

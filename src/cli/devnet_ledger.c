@@ -199,23 +199,25 @@ struct owner_view_args {
     size_t eligible;
 };
 
+/* Asks for all records even if one is missing: a view then takes few rounds. */
 static err count_eligible(const struct slot_source *slots, size_t *ret_eligible)
 {
     u32 count = 0;
-    u64 late_after;
-    err counted = provider_count(slots, &count);
-    err late = provider_late_after(slots, &late_after);
     size_t eligible = 0;
-    TRY(counted);
-    TRY(late);
+    err result = ok();
+    TRY(provider_count(slots, &count));
     for (u32 i = 1; i <= count; i++) {
         struct provider_record record;
-        bool found;
-        TRY(provider_load(slots, i, &record, &found));
-        eligible += found && record.state == PROVIDER_ACTIVE;
+        bool found = false;
+        err e = provider_load(slots, i, &record, &found);
+        if (!is_ok(e)) {
+            result = e;
+        } else {
+            eligible += found && record.state == PROVIDER_ACTIVE;
+        }
     }
     *ret_eligible = eligible;
-    return ok();
+    return result;
 }
 
 static err read_owner(void *ctx, const struct slot_source *slots)

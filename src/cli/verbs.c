@@ -6,6 +6,7 @@ const struct verb *const cli_verbs[] = {
     &verb_node,
     &verb_store,
     &verb_key,
+    &verb_tx,
     &verb_plan,
     &verb_help,
     NULL,

@@ -10,5 +10,6 @@ extern const struct verb verb_key;
 extern const struct verb verb_node;
 extern const struct verb verb_plan;
 extern const struct verb verb_store;
+extern const struct verb verb_tx;
 
 #endif
