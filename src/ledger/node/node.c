@@ -244,6 +244,7 @@ void node_stop(struct node *node)
         return;
     }
     begin_stop(node);
+    fiber_yield(node->loop); /* who waits for node_ended() lets go of it */
     rpc_server_close(node->rpc_server);
     metrics_http_close(node->metrics_http);
     group_wait(node->loop, &node->fibers);

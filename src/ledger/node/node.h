@@ -51,15 +51,15 @@ struct node_status {
 };
 
 /* node_start: in a fiber. Opens everything (the genesis is executed on a new folder), listens, and
- * produces blocks in fibers of the loop. Needs crypto_init(); strings in options are copied or used
- * only here. ERR_USAGE: genesis or key wrong (the key holds no seat); ERR_REFUSED: the folder
+ * produces blocks in fibers of the loop. Needs crypto_init(); the strings in options must outlive
+ * the node. ERR_USAGE: genesis or key wrong (the key holds no seat); ERR_REFUSED: the folder
  * belongs to another genesis; ERR_BUSY: another process has it; ERR_EXISTS: a port is in use;
  * ERR_INTEGRITY: the log does not fit the state. */
 err node_start(struct loop *loop, const struct node_options *options, struct node **ret_node);
 /* node_drain: no new connections and no new block; waits for running calls until the deadline. */
 void node_drain(struct node *node, u64 deadline_ms);
 /* node_stop: in a fiber, also when the loop is stopping. Waits for the step under way and frees.
- * NULL is fine. */
+ * Nobody may wait for node_ended() any more, unless the loop is stopping. NULL is fine. */
 void node_stop(struct node *node);
 
 u16 node_rpc_port(const struct node *node);
