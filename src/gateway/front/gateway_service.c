@@ -38,10 +38,10 @@ static err open_object(void *ctx, const struct hash *bucket, const struct manife
     return object_open(ctx, bucket, manifest, offset, length, deadline_ms, ret_reader);
 }
 
-static err stat_object(void *ctx, const struct manifest *manifest, u64 deadline_ms,
-                       enum object_durability *ret_state, u32 *ret_missing_holders)
+static err stat_object(void *ctx, const struct hash *bucket, const struct manifest *manifest,
+                       u64 deadline_ms, enum object_durability *ret_state, u32 *ret_missing_holders)
 {
-    return object_stat(ctx, manifest, deadline_ms, ret_state, ret_missing_holders);
+    return object_stat(ctx, bucket, manifest, deadline_ms, ret_state, ret_missing_holders);
 }
 
 void front_service_of_gateway(struct front_service *ret_service, struct gateway *gateway)
@@ -55,6 +55,7 @@ void front_service_of_gateway(struct front_service *ret_service, struct gateway 
         .upload_begin = begin_upload,
         .upload_write = upload_write,
         .upload_finish = upload_finish,
+        .upload_verdict = upload_verdict,
         .upload_free = upload_free,
         .change_commit = commit_change,
         .object_open = open_object,

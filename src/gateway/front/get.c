@@ -123,7 +123,8 @@ static enum s3_code set_durability(struct front_call *call, const struct index_b
     const struct front_service *service = &call->front->service;
     enum object_durability state = OBJECT_PENDING;
     u32 missing = 0;
-    err e = service->object_stat(service->ctx, manifest, front_deadline(call), &state, &missing);
+    err e = service->object_stat(service->ctx, &bucket->id, manifest, front_deadline(call), &state,
+                                 &missing);
     if (!is_ok(e)) {
         return front_fault(call, e, "stat");
     }

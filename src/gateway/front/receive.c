@@ -93,6 +93,15 @@ static enum s3_code keep_piece(struct intake *intake)
     return S3_OK;
 }
 
+/* refuse_write: what the service says about an upload that failed. */
+static enum s3_code refuse_write(struct front_call *call, const struct upload *upload, err fault,
+                                 const char *step)
+{
+    enum s3_code code = front_fault(call, fault, step);
+    enum service_verdict verdict = call->front->service.upload_verdict(upload);
+    return verdict == SERVICE_OK ? code : front_verdict(call, verdict);
+}
+
 /* take_piece: what stands in the buffer. */
 static enum s3_code take_piece(struct intake *intake)
 {
@@ -111,7 +120,7 @@ static enum s3_code take_piece(struct intake *intake)
     }
     err e = call->front->service.upload_write(
         intake->upload, bytes_make(intake->buffer, intake->plain_len), front_deadline(call));
-    return is_ok(e) ? S3_OK : front_fault(call, e, "write");
+    return is_ok(e) ? S3_OK : refuse_write(call, intake->upload, e, "write");
 }
 
 /* fill_from_client: a full buffer, or what comes before the end. */
@@ -182,7 +191,7 @@ static enum s3_code finish_upload(struct intake *intake, struct front_content *c
     err e = call->front->service.upload_finish(intake->upload, call->arena, front_deadline(call),
                                                &content->extent);
     if (!is_ok(e)) {
-        return front_fault(call, e, "finish");
+        return refuse_write(call, intake->upload, e, "finish");
     }
     content->upload = intake->upload;
     intake->upload = NULL;

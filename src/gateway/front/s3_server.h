@@ -38,6 +38,7 @@ struct front_service {
     err (*upload_write)(struct upload *upload, bytes in, u64 deadline_ms);
     err (*upload_finish)(struct upload *upload, struct arena *arena, u64 deadline_ms,
                          struct manifest_extent *ret_extent);
+    enum service_verdict (*upload_verdict)(const struct upload *upload);
     void (*upload_free)(struct upload *upload);
     err (*change_commit)(void *ctx, const struct change *change, u64 deadline_ms,
                          enum service_verdict *ret_verdict);
@@ -46,8 +47,9 @@ struct front_service {
     err (*object_read)(struct object_reader *reader, void *out, size_t cap, u64 deadline_ms,
                        size_t *ret_len);
     void (*object_close)(struct object_reader *reader);
-    err (*object_stat)(void *ctx, const struct manifest *manifest, u64 deadline_ms,
-                       enum object_durability *ret_state, u32 *ret_missing_holders);
+    err (*object_stat)(void *ctx, const struct hash *bucket, const struct manifest *manifest,
+                       u64 deadline_ms, enum object_durability *ret_state,
+                       u32 *ret_missing_holders);
 };
 
 /* front_service_of_gateway: the real thing. `gateway` is borrowed. */
