@@ -52,8 +52,9 @@ static err send_sign(struct store *store, bool announce, u64 wanted)
     u64 deadline = store_deadline(store, CALL_MS);
     struct abi_value values[] = {abi_u64(wanted)};
     ++*store->heartbeats;
-    return announce ? provider_call(store->account, PROVIDER_ANNOUNCE, values, deadline)
-                    : provider_call(store->account, PROVIDER_HEARTBEAT, NULL, deadline);
+    return announce
+               ? provider_call(store->account, PROVIDER_ANNOUNCE, values, PROVIDER_GAS, deadline)
+               : provider_call(store->account, PROVIDER_HEARTBEAT, NULL, PROVIDER_GAS, deadline);
 }
 
 static void watch_state(struct store *store)

@@ -316,7 +316,8 @@ static err declare_lost(struct walk *walk)
     }
     struct abi_value values[] = {abi_array(items, walk->lost_count)};
     alarm_raise(store, ALARM_LOST, "%zu fragments are lost and were declared so", walk->lost_count);
-    TRY(provider_call(store->account, PROVIDER_DECLARE_LOST, values,
+    u64 gas = PROVIDER_GAS + walk->lost_count * PROVIDER_GAS_PER_LOST;
+    TRY(provider_call(store->account, PROVIDER_DECLARE_LOST, values, gas,
                       store_deadline(store, CALL_MS)));
     *store->lost += walk->lost_count;
     return ok();

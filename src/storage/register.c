@@ -84,7 +84,7 @@ static err send_register(struct chain_account *account, const struct store_regis
         abi_u64(wanted->capacity),
         abi_u64(wanted->announced),
     };
-    return provider_call(account, PROVIDER_REGISTER, values, deadline_ms);
+    return provider_call(account, PROVIDER_REGISTER, values, 0, deadline_ms);
 }
 
 static err send_update(struct chain_account *account, const struct store_registration *wanted,
@@ -97,7 +97,7 @@ static err send_update(struct chain_account *account, const struct store_registr
         abi_address(&wanted->signer),
         abi_u64(wanted->capacity),
     };
-    return provider_call(account, PROVIDER_UPDATE, values, deadline_ms);
+    return provider_call(account, PROVIDER_UPDATE, values, 0, deadline_ms);
 }
 
 err store_register(struct chain *chain, struct chain_account *account,
@@ -125,15 +125,15 @@ err store_register(struct chain *chain, struct chain_account *account,
 
 err store_drain(struct chain_account *account, u64 deadline_ms)
 {
-    return provider_call(account, PROVIDER_DRAIN, NULL, deadline_ms);
+    return provider_call(account, PROVIDER_DRAIN, NULL, 0, deadline_ms);
 }
 
 err store_exit(struct chain_account *account, u64 deadline_ms)
 {
-    return provider_call(account, PROVIDER_EXIT, NULL, deadline_ms);
+    return provider_call(account, PROVIDER_EXIT, NULL, 0, deadline_ms);
 }
 
 err store_rejoin(struct chain_account *account, u64 deadline_ms)
 {
-    return provider_call(account, PROVIDER_REJOIN, NULL, deadline_ms);
+    return provider_call(account, PROVIDER_REJOIN, NULL, 0, deadline_ms);
 }

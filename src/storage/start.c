@@ -159,7 +159,7 @@ static err declare_if_empty(struct store *store)
              "them lost",
              store->provider, record->live);
     u32 live = record->live;
-    TRY(provider_call(store->account, PROVIDER_DECLARE_LOST_ALL, NULL,
+    TRY(provider_call(store->account, PROVIDER_DECLARE_LOST_ALL, NULL, PROVIDER_GAS,
                       store_deadline(store, CALL_TRY_MS)));
     *store->lost += live;
     alarm_raise(store, ALARM_LOST, "all %u fragments were lost with the disk", live);

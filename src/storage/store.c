@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define DRAIN_MS 5000
 #define CONNECTIONS_MAX 1024
 #define BODY_TIMEOUT_MS 120000
 #define REQUEST_ARENA_BYTES MIB(2)
@@ -310,15 +309,20 @@ u16 store_port(const struct store *store) { return http_server_port(store->serve
 
 u16 store_metrics_port(const struct store *store) { return metrics_http_port(store->metrics_http); }
 
+void store_quiesce(struct store *store, u64 deadline_ms)
+{
+    IGNORE(http_server_drain(store->server, deadline_ms)); /* what is left is cut */
+}
+
 void store_stop(struct store *store)
 {
-    /* What is being answered may finish; what takes longer is cut. */
-    IGNORE(http_server_drain(store->server, store_deadline(store, DRAIN_MS)));
+    if (store == NULL) {
+        return;
+    }
     store->stopping = true;
     event_wake_all(&store->woken);
-    loop_stop(store->loop);
-    group_wait(store->loop, &store->fibers);
     http_server_close(store->server);
+    group_wait(store->loop, &store->fibers);
     metrics_http_close(store->metrics_http);
     free_store(store);
 }

@@ -48,8 +48,11 @@ bool store_ready(const struct store *store);
 u32 store_provider(const struct store *store); /* 0: not known yet */
 u16 store_port(const struct store *store);
 u16 store_metrics_port(const struct store *store);
-/* store_stop: lets requests finish for a few seconds, stops the loop, waits for every fiber, closes
- * the disks. In a fiber. */
+/* store_quiesce: no new connections; waits for running requests until the deadline, cuts the rest.
+ */
+void store_quiesce(struct store *store, u64 deadline_ms);
+/* store_stop: in a fiber, also when the loop is stopping (which makes it quick: else a duty may
+ * have to wait for the ledger). Waits for every fiber, closes the disks, frees. NULL is fine. */
 void store_stop(struct store *store);
 
 /* ---- what the operator does: one call each, over an open chain ---- */
