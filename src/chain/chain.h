@@ -60,6 +60,10 @@ err chain_view(struct chain *chain, chain_view_fn *fn, void *ctx, u64 deadline_m
 err chain_balance(struct chain *chain, const struct address *account, struct u256 *ret_wei,
                   u64 deadline_ms);
 
+/* chain_nonce: how many transactions of the account are in final blocks, proven. */
+err chain_nonce(struct chain *chain, const struct address *account, u64 *ret_nonce,
+                u64 deadline_ms);
+
 /* An account that signs transactions; keeps its nonce, so one per key and process. */
 struct chain_account;
 err chain_account_open(struct chain *chain, const struct secp_secret *secret,

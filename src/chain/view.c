@@ -256,21 +256,36 @@ err chain_view(struct chain *chain, chain_view_fn *fn, void *ctx, u64 deadline_m
     return e;
 }
 
-err chain_balance(struct chain *chain, const struct address *account, struct u256 *ret_wei,
-                  u64 deadline_ms)
+/* prove: an account as of the head. */
+static err prove(struct chain *chain, const struct address *account, u64 deadline_ms,
+                 struct account *ret_account)
 {
     const struct chain_head head = chain->head;
     json_t *answer;
     TRY(rpc_call(&chain->rpc, "eth_getProof", proof_params(account, NULL, 0, head.height),
                  deadline_ms, NULL, &answer));
     struct arena arena;
-    struct account found;
     struct hash root;
     arena_init(&arena, MIB(1));
-    err e = prove_account(&head, account, answer, &arena, &found, &root);
+    err e = prove_account(&head, account, answer, &arena, ret_account, &root);
     arena_free(&arena);
     json_decref(answer);
-    TRY(e);
+    return e;
+}
+
+err chain_balance(struct chain *chain, const struct address *account, struct u256 *ret_wei,
+                  u64 deadline_ms)
+{
+    struct account found;
+    TRY(prove(chain, account, deadline_ms, &found));
     *ret_wei = found.balance;
+    return ok();
+}
+
+err chain_nonce(struct chain *chain, const struct address *account, u64 *ret_nonce, u64 deadline_ms)
+{
+    struct account found;
+    TRY(prove(chain, account, deadline_ms, &found));
+    *ret_nonce = found.nonce;
     return ok();
 }

@@ -1,0 +1,332 @@
+/* ledger.c: the ports of a real gateway: chain, storage nodes, spool. */
+#include "gateway/service/internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "ledger/exec/native.h"
+#include "transfer/spool.h"
+
+#define COPY_TIMEOUT_MS 3000
+#define SEND_AGAIN_MS 3000
+#define PLACE_TIMEOUT_MS 60000
+
+static struct segment_put_options put_options(struct gateway *gateway)
+{
+    return (struct segment_put_options){
+        .loop = gateway->loop,
+        .chain = gateway->chain,
+        .directory = gateway->directory,
+        .http = gateway->http,
+        .who = &gateway->who,
+        .spool_dir = gateway->spool_dir,
+        .fibers = &gateway->holders,
+    };
+}
+
+/* ---- segments ---- */
+
+static err lane_open(void *ctx, const struct segment_key *key, enum redundancy class_number,
+                     u64 deadline_ms, struct segment_put **ret_put)
+{
+    struct segment_put_options options = put_options(ctx);
+    options.key = *key;
+    options.class_number = class_number;
+    return segment_put_open(&options, deadline_ms, ret_put);
+}
+
+static void lane_sealed(void *ctx, const struct segment_entry *entry,
+                        const struct segment_seal *seal)
+{
+    struct gateway *gateway = ctx;
+    segment_source_hint(gateway->source, entry, seal);
+}
+
+static void spool_done(void *ctx, const struct segment_key *key)
+{
+    struct gateway *gateway = ctx;
+    spool_remove(gateway->spool_dir, key);
+}
+
+static err reissue(void *ctx, const struct segment_seal *seal, u64 deadline_ms,
+                   struct segment_entry *entry)
+{
+    struct segment_put_options options = put_options(ctx);
+    options.key = seal->key;
+    options.class_number = seal->class_number;
+    return segment_put_reissue(&options, seal, deadline_ms, entry);
+}
+
+static void entry_of_rebuild(const struct rebuild_result *result, struct segment_entry *ret)
+{
+    *ret = (struct segment_entry){
+        .number = result->seal.key.number,
+        .epoch = result->epoch,
+        .class_number = result->seal.class_number,
+        .length = result->seal.length,
+        .receipt_count = result->count,
+    };
+    memcpy(ret->roots, result->seal.roots, sizeof ret->roots);
+    memcpy(ret->receipts, result->receipts, result->count * sizeof ret->receipts[0]);
+}
+
+/* place: from the spool, or if that is gone, rebuilt from the holders that are there. */
+static err place(void *ctx, const struct segment_seal *seal, const struct segment_record *record,
+                 u64 deadline_ms, struct segment_entry *ret_late)
+{
+    struct gateway *gateway = ctx;
+    struct segment_put_options options = put_options(gateway);
+    struct placement_holder holders[FRAGMENTS_MAX];
+    u8 missing[FRAGMENTS_MAX];
+    size_t holder_count = 0;
+    u8 missing_count = 0;
+    for (u8 i = 0; i < record->n; i++) {
+        if (record->holders[i].provider != 0) {
+            holders[holder_count++] = (struct placement_holder){record->holders[i].provider, 0};
+        } else if (record->holders[i].position == 0) {
+            missing[missing_count++] = i;
+        }
+    }
+    options.key = seal->key;
+    options.class_number = seal->class_number;
+    err e = segment_put_resend(&options, seal, holders, holder_count, missing, missing_count,
+                               deadline_ms, ret_late);
+    if (!is_err(e, ERR_NOT_FOUND)) {
+        return e;
+    }
+    struct rebuild_result *result = MEM_NEW(struct rebuild_result);
+    e = segment_rebuild(gateway->source, &seal->key, missing, missing_count, deadline_ms, result);
+    if (is_ok(e)) {
+        entry_of_rebuild(result, ret_late);
+    }
+    mem_free(result);
+    return e;
+}
+
+struct ticket_view {
+    u64 territory;
+    u32 gateway;
+    struct ticket_record record;
+};
+
+static err read_tickets(void *ctx, const struct slot_source *slots)
+{
+    struct ticket_view *view = ctx;
+    return ticket_load(slots, view->territory, view->gateway, &view->record);
+}
+
+static err next_ticket(void *ctx, u64 territory, u64 deadline_ms, u64 *ret_next)
+{
+    struct gateway *gateway = ctx;
+    struct ticket_view view = {.territory = territory, .gateway = gateway->number};
+    TRY(chain_view(gateway->chain, read_tickets, &view, deadline_ms));
+    *ret_next = ticket_next(&view.record);
+    return ok();
+}
+
+struct segment_view {
+    struct segment_key key;
+    struct segment_record *record;
+    bool found;
+};
+
+static err read_segment(void *ctx, const struct slot_source *slots)
+{
+    struct segment_view *view = ctx;
+    return segment_load(slots, &view->key, view->record, &view->found);
+}
+
+static err segment_of(void *ctx, const struct segment_key *key, u64 deadline_ms,
+                      struct segment_record *ret_record, bool *ret_found)
+{
+    struct gateway *gateway = ctx;
+    struct segment_view view = {.key = *key, .record = ret_record};
+    TRY(chain_view(gateway->chain, read_segment, &view, deadline_ms));
+    *ret_found = view.found;
+    return ok();
+}
+
+/* ---- transactions ---- */
+
+static err sign(void *ctx, bytes input, u64 gas, struct arena *arena, u64 deadline_ms,
+                bytes *ret_raw, struct hash *ret_tx)
+{
+    struct gateway *gateway = ctx;
+    const struct chain_call call = {
+        .to = native_address(MODULE_SEGMENT), .input = input, .gas_limit = gas};
+    return chain_sign(gateway->account, &call, arena, deadline_ms, ret_raw, ret_tx);
+}
+
+static void unsign(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    chain_account_resync(gateway->account);
+}
+
+static err submit(void *ctx, bytes raw, u64 deadline_ms)
+{
+    struct gateway *gateway = ctx;
+    return chain_submit_raw(gateway->chain, raw, deadline_ms);
+}
+
+static err receipt_of(void *ctx, const struct hash *tx, struct arena *arena, u64 deadline_ms,
+                      struct chain_receipt *ret_receipt)
+{
+    struct gateway *gateway = ctx;
+    return chain_receipt_of(gateway->chain, tx, arena, deadline_ms, ret_receipt);
+}
+
+static u64 height_of(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    return chain_head(gateway->chain).height;
+}
+
+static err nonce_of(void *ctx, u64 deadline_ms, u64 *ret_nonce)
+{
+    struct gateway *gateway = ctx;
+    struct address self = chain_account_address(gateway->account);
+    return chain_nonce(gateway->chain, &self, ret_nonce, deadline_ms);
+}
+
+/* sign_and_submit: one after the other with the commits, so that no nonce stays open. */
+static err sign_and_submit(struct gateway *gateway, const struct chain_call *call,
+                           struct arena *arena, u64 deadline_ms, bytes *ret_raw,
+                           struct hash *ret_tx)
+{
+    TRY(gate_enter(gateway->loop, &gateway->signing, 1, deadline_ms));
+    err e = chain_sign(gateway->account, call, arena, deadline_ms, ret_raw, ret_tx);
+    if (is_ok(e)) {
+        e = chain_submit_raw(gateway->chain, *ret_raw, deadline_ms);
+        if (!is_ok(e)) {
+            chain_account_resync(gateway->account);
+        }
+    }
+    gate_leave(&gateway->signing, 1);
+    return e;
+}
+
+/* send: a ledger node that restarts forgets what waits, so it is submitted again now and then. */
+static err send(struct gateway *gateway, const struct chain_call *call, struct arena *arena,
+                u64 deadline_ms, struct chain_receipt *ret_receipt)
+{
+    bytes raw;
+    struct hash tx;
+    TRY(sign_and_submit(gateway, call, arena, deadline_ms, &raw, &tx));
+    for (;;) {
+        u64 round = min_u64(deadline_ms, gateway_in(gateway, SEND_AGAIN_MS));
+        err e = chain_await(gateway->chain, &tx, arena, round, ret_receipt);
+        if (is_ok(e)) {
+            return ret_receipt->success ? ok() : fail(ERR_REFUSED);
+        }
+        if (!is_err(e, ERR_TIMEOUT) || loop_now_ms(gateway->loop) >= deadline_ms) {
+            return e;
+        }
+        IGNORE(chain_submit_raw(gateway->chain, raw, deadline_ms)); /* the receipt decides */
+    }
+}
+
+err ledger_send(struct gateway *gateway, u32 module, const char *signature,
+                const struct abi_value *args, struct arena *arena, u64 deadline_ms,
+                struct chain_receipt *ret_receipt)
+{
+    struct buf input;
+    buf_init(&input, CHAIN_RAW_TX_BYTES_MAX);
+    module_encode(&input, signature, args);
+    err e = buf_done(&input);
+    if (is_ok(e)) {
+        const struct chain_call call = {.to = native_address(module), .input = buf_bytes(&input)};
+        e = send(gateway, &call, arena, deadline_ms, ret_receipt);
+    }
+    buf_free(&input);
+    return e;
+}
+
+static err call_segments(void *ctx, bytes input, u64 deadline_ms)
+{
+    struct gateway *gateway = ctx;
+    const struct chain_call call = {.to = native_address(MODULE_SEGMENT), .input = input};
+    struct arena arena;
+    struct chain_receipt receipt;
+    arena_init(&arena, MIB(4));
+    err e = send(gateway, &call, &arena, deadline_ms, &receipt);
+    arena_free(&arena);
+    return e;
+}
+
+/* ---- copies ---- */
+
+struct copying {
+    struct gateway *gateway;
+    bytes raw;
+    const u32 *providers;
+    size_t count;
+    size_t next;
+    size_t acknowledged;
+    u64 deadline_ms;
+};
+
+static err copy_to(struct copying *copying, u32 provider)
+{
+    struct gateway *gateway = copying->gateway;
+    struct provider_view holder;
+    TRY(directory_get(gateway->directory, provider, &holder));
+    return store_send_commit(gateway->http, &gateway->who, &holder, copying->raw,
+                             min_u64(copying->deadline_ms, gateway_in(gateway, COPY_TIMEOUT_MS)));
+}
+
+static void copy_run(void *arg)
+{
+    struct copying *copying = arg;
+    while (copying->acknowledged < COMMIT_COPIES && copying->next < copying->count &&
+           loop_now_ms(copying->gateway->loop) < copying->deadline_ms) {
+        err e = copy_to(copying, copying->providers[copying->next++]);
+        copying->acknowledged += is_ok(e);
+        if (is_err(e, ERR_CANCELLED)) {
+            return;
+        }
+    }
+}
+
+static size_t copies(void *ctx, bytes raw, const u32 *providers, size_t count, u64 deadline_ms)
+{
+    struct gateway *gateway = ctx;
+    struct copying copying = {.gateway = gateway,
+                              .raw = raw,
+                              .providers = providers,
+                              .count = count,
+                              .deadline_ms = deadline_ms};
+    struct group group;
+    group_init(&group);
+    for (unsigned i = 0; i < COMMIT_COPIES; i++) {
+        IGNORE(group_start(gateway->loop, &group, "copy", copy_run, &copying)); /* counted below */
+    }
+    group_wait(gateway->loop, &group);
+    return copying.acknowledged;
+}
+
+struct ports ledger_ports(struct gateway *gateway)
+{
+    return (struct ports){
+        .ctx = gateway,
+        .lane_open = lane_open,
+        .lane_write = segment_put_write,
+        .lane_seal = segment_put_seal,
+        .lane_late = segment_put_late,
+        .lane_passed = segment_put_passed,
+        .lane_free = segment_put_free,
+        .lane_sealed = lane_sealed,
+        .ticket_next = next_ticket,
+        .sign = sign,
+        .unsign = unsign,
+        .submit = submit,
+        .copies = copies,
+        .receipt = receipt_of,
+        .height = height_of,
+        .nonce = nonce_of,
+        .segment = segment_of,
+        .reissue = reissue,
+        .place = place,
+        .call = call_segments,
+        .spool_done = spool_done,
+    };
+}
