@@ -10,6 +10,7 @@
 
 #undef fail /* cmocka's hides ours */
 #include "gateway/front/testing_client.h"
+#include "gateway/front/testing_serve.h"
 
 static const struct front_options small_parts = {.part_bytes_min = KIB(16),
                                                  .body_timeout_ms = 2000};
@@ -320,9 +321,9 @@ static void listings(struct world *w)
     const char *token = "";
     for (int page = 0; page < 30; page++) {
         const char *target =
-            *token == 0
-                ? "/bkt?list-type=2&max-keys=4"
-                : arena_format(&w->arena, "/bkt?list-type=2&max-keys=4&continuation-token=%s", token);
+            *token == 0 ? "/bkt?list-type=2&max-keys=4"
+                        : arena_format(&w->arena,
+                                       "/bkt?list-type=2&max-keys=4&continuation-token=%s", token);
         say(w, "GET", target, "");
         expect(w, 200, NULL);
         seen += atoi(element(w, "KeyCount"));
@@ -904,7 +905,7 @@ static void test_admission(void **state)
     run_world(&options, admission);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buckets),
@@ -931,6 +932,9 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_admission),
     };
+    if (argc == 5 && strcmp(argv[1], "--serve") == 0) {
+        return serve(argv[2], argv[3], argv[4]);
+    }
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
