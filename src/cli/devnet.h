@@ -131,6 +131,9 @@ err devnet_revive_start(struct devnet *devnet);
 err devnet_open_chain(struct devnet *devnet, u64 deadline_ms);
 err devnet_register(struct devnet *devnet, u64 deadline_ms);
 
+/* devnet_add_user: the owner's S3 keys, into the running gateway. */
+err devnet_add_user(struct devnet *devnet, u64 deadline_ms);
+
 /* devnet_json.c */
 /* devnet_describe: the content of devnet.json; a new reference. */
 json_t *devnet_describe(const struct devnet *devnet);

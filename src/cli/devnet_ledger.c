@@ -2,8 +2,9 @@
 #include "cli/devnet.h"
 
 #include "base/log.h"
+#include "base/mem.h"
+#include "cli/user_drop.h"
 #include "ledger/modules/bucket_layout.h"
-#include "ledger/modules/provider_layout.h"
 #include "ledger/modules/territory_layout.h"
 #include "owner/owner.h"
 #include "storage/store.h"
@@ -196,29 +197,7 @@ struct owner_view_args {
     u64 territory; /* 0: none */
     bool authorised;
     u64 expires;
-    size_t eligible;
 };
-
-/* Asks for all records even if one is missing: a view then takes few rounds. */
-static err count_eligible(const struct slot_source *slots, size_t *ret_eligible)
-{
-    u32 count = 0;
-    size_t eligible = 0;
-    err result = ok();
-    TRY(provider_count(slots, &count));
-    for (u32 i = 1; i <= count; i++) {
-        struct provider_record record;
-        bool found = false;
-        err e = provider_load(slots, i, &record, &found);
-        if (!is_ok(e)) {
-            result = e;
-        } else {
-            eligible += found && record.state == PROVIDER_ACTIVE;
-        }
-    }
-    *ret_eligible = eligible;
-    return result;
-}
 
 static err read_owner(void *ctx, const struct slot_source *slots)
 {
@@ -232,15 +211,15 @@ static err read_owner(void *ctx, const struct slot_source *slots)
     TRY(authorisation_load(slots, &key, &record, &found));
     view->authorised = found && record.scope == SCOPE_ALL;
     view->expires = found ? record.expires : 0;
-    return count_eligible(slots, &view->eligible);
+    return ok();
 }
 
-static err lease(struct devnet *devnet, struct chain_account *owner, size_t eligible,
-                 u64 deadline_ms)
+static err lease(struct devnet *devnet, struct chain_account *owner, u64 deadline_ms)
 {
     enum redundancy class_number;
-    if (!redundancy_default(&class_number, eligible)) {
-        log_error("devnet", "%zu storage nodes are too few for any redundancy class (6)", eligible);
+    size_t stores = devnet->role_count - 2;
+    if (!redundancy_default(&class_number, stores)) {
+        log_error("devnet", "%zu storage nodes are too few for any redundancy class", stores);
         return fail(ERR_USAGE);
     }
     return owner_lease(devnet->chain, owner, LEASE_BYTES, class_number, LEASE_SECONDS, deadline_ms,
@@ -257,7 +236,7 @@ static err set_up_owner(struct devnet *devnet, u32 gateway, u64 deadline_ms)
     TRY(chain_account_open(devnet->chain, &devnet->owner.secret, &owner));
     err e = ok();
     if (view.territory == 0) {
-        e = lease(devnet, owner, view.eligible, deadline_ms);
+        e = lease(devnet, owner, deadline_ms);
     }
     if (is_ok(e) && (!view.authorised || view.expires < now + RENEW_BEFORE_SECONDS)) {
         const struct owner_grant grant = {
@@ -283,6 +262,25 @@ err devnet_register(struct devnet *devnet, u64 deadline_ms)
     err e = set_up_owner(devnet, gateway, deadline_ms);
     if (!is_ok(e)) {
         log_error("devnet", "cannot set up the owner's territory: %s", err_text(e));
+    }
+    return e;
+}
+
+err devnet_add_user(struct devnet *devnet, u64 deadline_ms)
+{
+    char data[PATH_BYTES_MAX];
+    struct gateway_user user = {.owner = devnet->owner.address, .id = "owner"};
+    snprintf(user.display_name, sizeof user.display_name, "owner");
+    snprintf(user.access_key, sizeof user.access_key, "%s", devnet->access_key);
+    snprintf(user.secret_key, sizeof user.secret_key, "%s", devnet->secret_key);
+    path_join(data, devnet_gateway(devnet)->dir, "data");
+    err e = user_drop_leave(data, &user);
+    if (is_ok(e)) {
+        e = user_drop_await(devnet->loop, data, &user, deadline_ms);
+    }
+    mem_wipe(&user, sizeof user);
+    if (!is_ok(e)) {
+        log_error("devnet", "the gateway does not take the S3 user: %s", err_text(e));
     }
     return e;
 }

@@ -49,6 +49,7 @@ static err start_network(struct devnet *devnet, u64 deadline_ms)
     if (!options.no_gateway) {
         cli_print(devnet->cli, "gateway…\n");
         TRY(devnet_start_role(devnet_gateway(devnet), deadline_ms));
+        TRY(devnet_add_user(devnet, deadline_ms));
     }
     TRY(devnet_publish(devnet));
     devnet->ready = true;

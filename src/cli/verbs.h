@@ -5,11 +5,13 @@
 #include "cli/cli.h"
 
 extern const struct verb verb_devnet;
+extern const struct verb verb_gateway;
 extern const struct verb verb_help;
 extern const struct verb verb_key;
 extern const struct verb verb_node;
 extern const struct verb verb_plan;
 extern const struct verb verb_store;
+extern const struct verb verb_territory;
 extern const struct verb verb_tx;
 
 #endif

@@ -6,6 +6,7 @@
 #include "ledger/modules/beacon_layout.h"
 #include "ledger/modules/bucket_layout.h"
 #include "ledger/modules/params_layout.h"
+#include "ledger/modules/provider_layout.h"
 #include "ledger/modules/territory_layout.h"
 
 #define SEAL_DOMAIN "cairn territory key v1"
@@ -35,6 +36,32 @@ err owner_open_sealed(struct territory_key *ret_key, bytes sealed, const struct 
 }
 
 /* ---- leasing ---- */
+
+err owner_eligible_view(void *count, const struct slot_source *slots)
+{
+    size_t *ret_count = count;
+    size_t eligible = 0;
+    u32 providers = 0;
+    u64 late_after = 0;
+    u64 now = 0;
+    err result = ok();
+    TRY(provider_count(slots, &providers));
+    TRY(provider_late_after(slots, &late_after));
+    TRY(beacon_now(slots, &now));
+    /* All are asked for even if one is missing: a view then takes few rounds. */
+    for (u32 i = 1; i <= providers; i++) {
+        struct provider_record record;
+        bool found = false;
+        err e = provider_load(slots, i, &record, &found);
+        if (!is_ok(e)) {
+            result = e;
+        } else {
+            eligible += found && provider_eligible(&record, late_after, now);
+        }
+    }
+    *ret_count = eligible;
+    return result;
+}
 
 struct price_view {
     u64 size;

@@ -15,6 +15,9 @@
 #define OWNER_SEALED_KEY_BYTES (32 + SEAL_OVERHEAD_BYTES)
 #define OWNER_CONTEXT_BYTES (22 + 8 + 8 + 4)
 
+/* owner_eligible_view: for chain_view(); *count (a size_t) gets the number of storage nodes that
+ * take fragments now: what redundancy_default() asks for. */
+err owner_eligible_view(void *count, const struct slot_source *slots);
 /* owner_lease: pays the ledger's price; the first territory is the owner's default.
  * ERR_REFUSED: not enough wei, or outside the limits (reason in the log). */
 err owner_lease(struct chain *chain, struct chain_account *owner, u64 size_bytes,
@@ -22,10 +25,10 @@ err owner_lease(struct chain *chain, struct chain_account *owner, u64 size_bytes
 
 struct owner_grant {
     u64 territory;
-    u32 gateway;  /* registry index */
-    u32 scope;    /* bits of enum authorisation_scope */
+    u32 gateway; /* registry index */
+    u32 scope;   /* bits of enum authorisation_scope */
     u64 quota_bytes;
-    u64 expires;  /* unix seconds */
+    u64 expires; /* unix seconds */
 };
 
 /* owner_authorise: gives the gateway the territory key and the scopes. ERR_NOT_FOUND: no such
