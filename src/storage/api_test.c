@@ -242,9 +242,14 @@ static void put_and_get(void **state)
     RUN(put_get_fn);
 }
 
+/* The answer may come before what was received is discarded. */
 static void expect_nothing(struct world *world)
 {
     struct shelf_totals totals = shelf_totals(world->shelf);
+    for (int i = 0; i < 100 && totals.reserved_bytes != 0; i++) {
+        IGNORE(fiber_sleep(world->loop, loop_now_ms(world->loop) + 10));
+        totals = shelf_totals(world->shelf);
+    }
     assert_int_equal(totals.fragments, 0);
     assert_int_equal(totals.bytes, 0);
     assert_int_equal(totals.reserved_bytes, 0);
@@ -569,7 +574,6 @@ static void bad_bodies_fn(struct world *world)
     assert_true(
         is_ok(store_put_write(upload, bytes_make(f->data, 3 * UNIT_BYTES), deadline(world))));
     store_put_abort(upload);
-    IGNORE(fiber_sleep(world->loop, loop_now_ms(world->loop) + 100));
     expect_nothing(world);
     free_fragment(f);
     arena_free(&arena);
