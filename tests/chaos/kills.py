@@ -96,7 +96,17 @@ def victims(net):
     roles = [("ledger", p["pid"]) for p in info["ledger"]]
     roles += [("gateway", p["pid"]) for p in info["gateways"]]
     roles += [(f"store {p['i']}", p["pid"]) for p in info["stores"]]
-    return roles
+    return [(name, pid) for name, pid in roles if pid]  # 0: just being started again
+
+
+def wait_for_victims(net, kind):
+    """Running processes of a kind; there is only one ledger node, and it may be on its way back."""
+    for _ in range(300):
+        found = [v for v in victims(net) if v[0].startswith(kind)]
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"no {kind} came back within 30 s")
 
 
 def main():
@@ -111,7 +121,7 @@ def main():
         for i in range(kills):
             time.sleep(chooser.uniform(0.5, 3.0))
             kind = chooser.choice(["ledger", "gateway", "store", "store"])
-            name, pid = chooser.choice([v for v in victims(net) if v[0].startswith(kind)])
+            name, pid = chooser.choice(wait_for_victims(net, kind))
             print(f"kill {i + 1}/{kills}: {name} (pid {pid})", flush=True)
             kill(pid)
         time.sleep(5)

@@ -103,14 +103,16 @@ class Devnet:
 
 def kill(pid):
     """kill -9, waiting until the process is gone."""
+    assert pid > 1, pid  # 0 would be everybody
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
     for _ in range(200):
-        if not os.path.exists(f"/proc/{pid}/stat"):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return
+        except (FileNotFoundError, ProcessLookupError):
             return
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            if file.read().rsplit(")", 1)[1].split()[0] == "Z":
-                return
         time.sleep(0.02)
