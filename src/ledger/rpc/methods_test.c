@@ -1,6 +1,6 @@
 /* The methods, each over a small chain: block 1 has a transfer and a set, block 2 nothing, block 3
  * a set, a failing call and a legacy transfer. */
-#include "ledger/rpc/testing.h"
+#include "tests/support/rpc_world.h"
 
 #include "crypto/hash.h"
 #include "ledger/exec/proof.h"

@@ -1,5 +1,5 @@
 /* The protocol: requests, batches, failures, limits, filters, waiting. */
-#include "ledger/rpc/testing.h"
+#include "tests/support/rpc_world.h"
 
 #include <string.h>
 

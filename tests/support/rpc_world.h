@@ -1,6 +1,6 @@
-/* testing.h: for the tests of ledger/rpc: calls over an application in a temporary folder. */
-#ifndef LEDGER_RPC_TESTING_H
-#define LEDGER_RPC_TESTING_H
+/* rpc_world.h: for the tests of ledger/rpc: calls over an application in a temporary folder. */
+#ifndef TESTS_SUPPORT_RPC_WORLD_H
+#define TESTS_SUPPORT_RPC_WORLD_H
 
 #include "codec/json.h"
 #include "ledger/rpc/rpc.h"
