@@ -14,6 +14,7 @@
 
 struct http_call {
     struct http_client *client;
+    struct list node;       /* in client->calls */
     struct http_link *link; /* NULL once broken */
     struct url url;         /* only host, port and https outlive http_call_open() */
     u64 deadline_ms;
@@ -90,6 +91,7 @@ static err build_head(struct buf *out, const struct http_call_options *options,
 static void call_free(struct http_call *call)
 {
     call->client->open_calls--;
+    list_remove(&call->node);
     http_link_close(call->link);
     http_input_release(&call->input);
     http_body_free(&call->body);
@@ -102,6 +104,10 @@ static err call_connect(struct http_call *call, bool fresh)
     struct http_link *link = NULL;
     TRY(http_pool_take(call->client, &call->url, fresh, call->deadline_ms, &link));
     assert_that(link != NULL);
+    if (call->client->cancelled) {
+        http_link_close(link);
+        return fail(ERR_CANCELLED);
+    }
     call->link = link;
     call->input.stream = link->stream;
     call->head_sent = false;
@@ -116,8 +122,12 @@ err http_call_open(struct http_client *client, const struct http_call_options *o
     if (!http_is_token(bytes_str(options->method))) {
         return fail(ERR_USAGE);
     }
+    if (client->cancelled) {
+        return fail(ERR_CANCELLED);
+    }
     struct http_call *call = MEM_NEW(struct http_call);
     client->open_calls++;
+    list_push_back(&client->calls, &call->node);
     call->client = client;
     call->url = url;
     call->deadline_ms = options->deadline_ms;
@@ -137,6 +147,17 @@ err http_call_open(struct http_client *client, const struct http_call_options *o
     }
     *ret_call = call;
     return ok();
+}
+
+void http_client_cancel(struct http_client *client)
+{
+    client->cancelled = true;
+    list_for (it, &client->calls) {
+        struct http_call *call = list_entry(it, struct http_call, node);
+        call->input.stream = NULL;
+        http_link_close(call->link);
+        call->link = NULL;
+    }
 }
 
 /* ---- sending ---- */
@@ -444,5 +465,5 @@ err http_fetch(struct http_client *client, const struct http_call_options *optio
         again = is_err(e, ERR_CLOSED) && untouched && call->link != NULL && call->link->reused;
         http_call_close(call);
     }
-    return e;
+    return !is_ok(e) && client->cancelled ? fail(ERR_CANCELLED) : e;
 }

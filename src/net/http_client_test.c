@@ -557,6 +557,54 @@ static void test_early_answer(void **state)
     run_world(early_world);
 }
 
+/* ---- cancelling ---- */
+
+static void cancel_soon(void *arg)
+{
+    struct world *world = arg;
+    assert_true(is_ok(fiber_sleep(world->loop, soon(world, 50))));
+    http_client_cancel(world->client);
+}
+
+/* Calls that wait for an answer, or for room to write, end at once; nothing begins after that. */
+static void cancel_world(struct world *world)
+{
+    struct http_call *call = NULL;
+    struct http_call_options options = call_to(world, "PUT", "/");
+    u8 *data = mem_alloc(BIG_BYTES);
+    int status = 0;
+    options.url = url_of(world, listener_port(world->listener), "/"); /* accepts, reads nothing */
+    options.body_length = BIG_BYTES;
+    u64 start_ms = loop_now_ms(world->loop);
+    assert_true(is_ok(group_start(world->loop, &world->group, "cancel", cancel_soon, world)));
+    assert_true(is_ok(http_call_open(world->client, &options, &call)));
+    err e = http_call_write(call, bytes_make(data, BIG_BYTES));
+    assert_true(is_err(e, ERR_CANCELLED));
+    assert_true(is_err(http_call_status(call, &status), ERR_CLOSED));
+    http_call_close(call);
+    mem_free(data);
+    options = call_to(world, "GET", "/");
+    assert_true(is_err(fetch(world, &options, "", 100, &status), ERR_CANCELLED));
+    assert_in_range(loop_now_ms(world->loop) - start_ms, 40, 1000);
+}
+
+static void cancel_fetch_world(struct world *world)
+{
+    struct http_call_options options = call_to(world, "POST", "/slow");
+    int status = 0;
+    u64 start_ms = loop_now_ms(world->loop);
+    assert_true(is_ok(group_start(world->loop, &world->group, "cancel", cancel_soon, world)));
+    assert_true(is_err(fetch(world, &options, "body", 100, &status), ERR_CANCELLED));
+    assert_in_range(loop_now_ms(world->loop) - start_ms, 40, 400);
+}
+
+static void test_cancelled_client(void **state)
+{
+    (void)state;
+    run_world(cancel_world);
+    run_world(cancel_fetch_world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_mute_server),
         cmocka_unit_test(test_calls_given_up),
         cmocka_unit_test(test_early_answer),
+        cmocka_unit_test(test_cancelled_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@ err http_client_new(struct loop *loop, const struct http_client_options *options
         client->options.connect_timeout_ms = 3000;
     }
     list_init(&client->idle);
+    list_init(&client->calls);
     *ret_client = client;
     return ok();
 }

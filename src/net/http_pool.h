@@ -17,7 +17,9 @@ struct http_client {
     struct loop *loop;
     struct http_client_options options; /* defaults filled in */
     struct list idle;                   /* of http_link, newest first */
+    struct list calls;                  /* of http_call: those under way */
     size_t open_calls;
+    bool cancelled;
 };
 
 /* One connection to one host. */
