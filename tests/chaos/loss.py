@@ -14,18 +14,6 @@ from devnet import Devnet, kill  # noqa: E402
 SIZES = [1, 4096, 100_000, 1_500_000, 9_000_000, 40_000_000]
 
 
-def wait_complete(net, seconds):
-    """Until every segment has all its holders."""
-    end = time.monotonic() + seconds
-    while True:
-        state = net.cairn("segment", "list", "--summary")
-        if state["segments"] > 0 and state["complete"] == state["segments"]:
-            return state
-        if time.monotonic() > end:
-            raise AssertionError(f"not complete after {seconds} s: {state}")
-        time.sleep(1)
-
-
 def read_all(client, objects):
     for key, body in objects.items():
         found = client.retry(client.get, 60, "loss", key)
@@ -41,7 +29,8 @@ def main():
         objects |= {f"small/{i}": chooser.randbytes(2000 + i) for i in range(40)}
         for key, body in objects.items():
             client.put("loss", key, body)
-        print("complete:", wait_complete(net, 120), flush=True)
+        net.wait_complete(120)
+        print("complete", flush=True)
 
         stores = net.info["stores"]
         dead = chooser.sample(stores, 9)
@@ -62,14 +51,23 @@ def main():
         assert status == 0 or b"<Error>" in body, body[:200]
         print(f"9 of 12 dead: {status} after {took:.1f} s", flush=True)
 
-        net.cairn("devnet", "revive", str(dead[8]["i"]), timeout=60)
         for store in dead[:8]:
-            shutil.rmtree(net.path("stores", str(store["i"]), "data"), ignore_errors=True)
-            net.cairn("devnet", "revive", str(store["i"]), timeout=60)
+            shutil.rmtree(store["data"])
+        for store in dead:
+            net.restart(store)
+        before = net.metrics(net.info["gateways"][0]["metrics"])
         begin = time.monotonic()
-        print("empty disks repaired:", wait_complete(net, 300),
-              f"{time.monotonic() - begin:.0f} s", flush=True)
+        after = net.wait_complete(400)
+        took = time.monotonic() - begin
+        restored = after["cairn_watch_restored_bytes"] - before["cairn_watch_restored_bytes"]
+        moved = after["cairn_watch_moved_bytes"] - before["cairn_watch_moved_bytes"]
+        print(f"8 empty disks filled again in {took:.0f} s: {restored / 1e6:.1f} MB restored, "
+              f"{moved / max(restored, 1):.2f} bytes moved for each", flush=True)
         read_all(client, objects)
+        for store in chooser.sample(net.info["stores"], 8):
+            kill(store["pid"])
+        read_all(client, objects)
+        print("another 8 dead: everything reads back", flush=True)
     return 0
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
 from s3 import S3  # noqa: E402
@@ -47,6 +48,7 @@ class Devnet:
         self.start_timeout = start_timeout
         self.process = None
         self.info = None
+        self.extra_processes = []
 
     def path(self, *parts):
         return os.path.join(self.data, *parts)
@@ -82,7 +84,50 @@ class Devnet:
             raise RuntimeError(f"cairn {args}: {done.returncode}: {done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
+    def metrics(self, url):
+        """The values of a role's /metrics, by name."""
+        with urllib.request.urlopen(url + "/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {line.split()[0]: float(line.split()[1]) for line in lines
+                if line and not line.startswith("#")}
+
+    def wait_complete(self, seconds):
+        """Until every commit is final and every segment has all of its holders."""
+        end = time.monotonic() + seconds
+        quiet = 0
+        while True:
+            try:
+                m = self.metrics(self.info["gateways"][0]["metrics"])
+                left = m["cairn_gateway_unfinal_commits"] + m["cairn_watch_incomplete_segments"]
+            except OSError as fault:
+                left = str(fault)
+            quiet = quiet + 1 if left == 0 else 0
+            if quiet == 4:  # more than one scan of the watcher
+                return m
+            if time.monotonic() > end:
+                raise AssertionError(f"not complete after {seconds} s: {left}")
+            time.sleep(1)
+
+    def restart(self, role):
+        """Starts a role that the test has killed; ended by pid with the devnet."""
+        kind = {"store": ["store", "run"], "gatew": ["gateway", "run"], "ledge": ["node"]}
+        config = os.path.join(os.path.dirname(role["log"]), "config.json")
+        with open(role["log"], "ab") as log:
+            process = subprocess.Popen([CAIRN, *kind[role["name"][:5]], "--config", config],
+                                       stdout=log, stderr=subprocess.STDOUT)
+        self.extra_processes.append(process)
+        role["pid"] = process.pid
+
     def stop(self):
+        for process in self.extra_processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.extra_processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self.extra_processes = []
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
