@@ -279,11 +279,21 @@ static enum s3_code dispatch(struct front_call *call)
                                                 : dispatch_object(call);
 }
 
+/* refuse_preflight: browsers ask before they sign; no bucket has CORS. */
+static enum s3_code refuse_preflight(struct front_call *call)
+{
+    if (s3_header_find(&call->request, "Origin").data == NULL) {
+        return s3_refuse_message(&call->error, S3_ERR_BAD_REQUEST,
+                                 "Insufficient information. Origin request header needed.");
+    }
+    return s3_refuse(&call->error, S3_ERR_ACCESS_FORBIDDEN);
+}
+
 static enum s3_code serve(struct front_call *call)
 {
     S3_TRY(parse_request(call));
     if (call->request.op == S3_OP_PREFLIGHT) {
-        return s3_refuse(&call->error, S3_ERR_ACCESS_FORBIDDEN);
+        return refuse_preflight(call);
     }
     S3_TRY(authenticate(call));
     return dispatch(call);

@@ -12,39 +12,6 @@
 #include "gateway/front/testing_client.h"
 #include "gateway/front/testing_serve.h"
 
-static const struct front_options small_parts = {.part_bytes_min = KIB(16),
-                                                 .body_timeout_ms = 2000};
-
-static bytes pattern(struct world *w, size_t len, u8 seed)
-{
-    u8 *data = arena_alloc(&w->arena, len + 1);
-    for (size_t i = 0; i < len; i++) {
-        data[i] = (u8)(i * 31 + (i >> 8) + seed);
-    }
-    return bytes_make(data, len);
-}
-
-static const char *etag_of(struct world *w, bytes body)
-{
-    u8 digest[16];
-    char *etag = arena_alloc(&w->arena, S3_ETAG_TEXT_BYTES);
-    md5(digest, body);
-    s3_etag_single(etag, digest);
-    return etag;
-}
-
-static void make_bucket(struct world *w, const char *target)
-{
-    say(w, "PUT", target, "");
-    expect(w, 200, NULL);
-}
-
-static void put_text(struct world *w, const char *target, const char *body)
-{
-    say(w, "PUT", target, body);
-    expect(w, 200, NULL);
-}
-
 /* ---- buckets ---- */
 
 static void buckets(struct world *w)
@@ -317,7 +284,7 @@ static void listings(struct world *w)
     expect(w, 200, NULL);
     assert_true(body_has(w, "<Prefix>dir0/</Prefix>") && body_has(w, "<Prefix>dir2/</Prefix>"));
     assert_string_equal(element(w, "KeyCount"), "3");
-    int seen = 0;
+    u64 seen = 0;
     const char *token = "";
     for (int page = 0; page < 30; page++) {
         const char *target =
@@ -326,7 +293,7 @@ static void listings(struct world *w)
                                        "/bkt?list-type=2&max-keys=4&continuation-token=%s", token);
         say(w, "GET", target, "");
         expect(w, 200, NULL);
-        seen += atoi(element(w, "KeyCount"));
+        seen += number(bytes_str(element(w, "KeyCount")));
         struct buf encoded;
         buf_init(&encoded, 4096);
         percent_encode(&encoded, bytes_str(element(w, "NextContinuationToken")), false);
@@ -349,6 +316,40 @@ static void listings(struct world *w)
     expect(w, 400, "InvalidArgument");
     say(w, "GET", "/bkt?list-type=2&continuation-token=garbage!", "");
     expect(w, 400, "InvalidArgument");
+}
+
+static err note_body(struct world *w, struct stream *stream)
+{
+    hear(w, stream, 5000);
+    return w->status == 200 ? ok() : fail(ERR_FAILED);
+}
+
+/* Many at once, all of them half way before the first one ends. */
+static void crowd(struct world *w)
+{
+    enum { CROWD = 48 };
+    struct stream *streams[CROWD];
+    bytes body = pattern(w, 400000, 5);
+    make_bucket(w, "/bkt");
+    for (size_t i = 0; i < CROWD; i++) {
+        w->payload = "UNSIGNED-PAYLOAD";
+        const char *target = arena_format(&w->arena, "/bkt/crowd-%zu", i);
+        streams[i] = dial(w);
+        tell(w, streams[i],
+             bytes_str(
+                 signed_head(w, "PUT", target, "Connection: close\r\nContent-Length: 400000\r\n")));
+        tell(w, streams[i], bytes_slice(body, 0, 200000));
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        tell(w, streams[i], bytes_slice(body, 200000, 200000));
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        assert_true(is_ok(note_body(w, streams[i])));
+        stream_close(streams[i]);
+    }
+    assert_int_equal(w->store.extents, CROWD);
+    say(w, "GET", "/bkt/crowd-47", "");
+    assert_true(bytes_eq(w->body, body));
 }
 
 /* ---- copies ---- */
@@ -554,325 +555,7 @@ static void part_copies(struct world *w)
     expect(w, 416, "InvalidRange");
 }
 
-/* ---- bodies that are not what they claim ---- */
-
-static void nothing_stored(struct world *w, size_t extents)
-{
-    assert_int_equal(w->store.extents, extents);
-    say(w, "HEAD", "/bkt/k", "");
-    expect(w, 404, NULL);
-}
-
-static void digests(struct world *w)
-{
-    static const size_t lengths[] = {100, 30000};
-    make_bucket(w, "/bkt");
-    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
-        bytes body = pattern(w, lengths[i], 1);
-        with(w, "Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfg==");
-        say_bytes(w, "PUT", "/bkt/k", body);
-        expect(w, 400, "BadDigest");
-        with(w, "Content-MD5", "nonsense");
-        say_bytes(w, "PUT", "/bkt/k", body);
-        expect(w, 400, "InvalidDigest");
-        with(w, "x-amz-checksum-crc32", "AAAAAA==");
-        say_bytes(w, "PUT", "/bkt/k", body);
-        expect(w, 400, "BadDigest");
-        w->payload = EMPTY_SHA256;
-        say_bytes(w, "PUT", "/bkt/k", body);
-        expect(w, 400, "XAmzContentSHA256Mismatch");
-        nothing_stored(w, 0);
-    }
-}
-
-static void trailers(struct world *w)
-{
-    make_bucket(w, "/bkt");
-    static const struct {
-        const char *body;
-        int status;
-        const char *code;
-    } rows[] = {
-        {"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", 400, "BadDigest"},
-        {"5\r\nhello\r\n0\r\n\r\n", 400, "MalformedTrailerError"},
-        {"4\r\nhell\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n", 400, "IncompleteBody"},
-        {"zz\r\nhello\r\n", 400, "IncompleteBody"},
-        {"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n", 200, NULL},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        with(w, "x-amz-trailer", "x-amz-checksum-crc32");
-        with(w, "x-amz-decoded-content-length", "5");
-        with(w, "Content-Encoding", "aws-chunked");
-        w->payload = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
-        say(w, "PUT", "/bkt/k", rows[i].body);
-        expect(w, rows[i].status, rows[i].code);
-        if (rows[i].status != 200) {
-            nothing_stored(w, 0);
-        }
-    }
-    with(w, "x-amz-checksum-mode", "ENABLED");
-    say(w, "GET", "/bkt/k", "");
-    assert_true(bytes_eq_str(w->body, "hello"));
-    assert_string_equal(reply_text(w, "x-amz-checksum-crc32"), "NhCmhg==");
-    assert_null(reply_header(w, "Content-Encoding").data);
-}
-
-static void short_bodies(struct world *w)
-{
-    make_bucket(w, "/bkt");
-    w->payload = "UNSIGNED-PAYLOAD";
-    const char *head = signed_head(w, "PUT", "/bkt/k", "Content-Length: 100000\r\n");
-    struct stream *stream = dial(w);
-    tell(w, stream, bytes_str(head));
-    tell(w, stream, pattern(w, 50000, 1));
-    IGNORE(stream_shutdown_write(stream, loop_now_ms(w->loop) + 1000));
-    hear(w, stream, 5000);
-    stream_close(stream);
-    expect(w, 400, "IncompleteBody");
-    nothing_stored(w, 0);
-    w->payload = "UNSIGNED-PAYLOAD";
-    head = signed_head(w, "PUT", "/bkt/k", "Content-Length: 100000\r\n");
-    stream = dial(w);
-    tell(w, stream, bytes_str(head));
-    tell(w, stream, pattern(w, 50000, 1));
-    stream_close(stream); /* gone */
-    w->payload = "UNSIGNED-PAYLOAD";
-    head = signed_head(w, "PUT", "/bkt/k", "Content-Length: 10\r\n");
-    raw(w, bytes_str(head), 8000); /* says nothing more */
-    expect(w, 400, "RequestTimeout");
-    nothing_stored(w, 0);
-    w->payload = "UNSIGNED-PAYLOAD";
-    head = signed_head(w, "PUT", "/bkt/k", "Transfer-Encoding: chunked\r\n");
-    raw(w, bytes_str(arena_format(&w->arena, "%s5\r\nhello\r\n0\r\n\r\n", head)), 8000);
-    expect(w, 411, "MissingContentLength");
-    nothing_stored(w, 0);
-}
-
-static void expectations(struct world *w)
-{
-    make_bucket(w, "/bkt");
-    w->payload = "UNSIGNED-PAYLOAD";
-    const char *lines = "Content-Length: 100000\r\nExpect: 100-continue\r\n";
-    raw(w, bytes_str(signed_head(w, "PUT", "/absent/k", lines)), 5000);
-    expect(w, 404, "NoSuchBucket"); /* and no 100 before it */
-    with(w, "If-None-Match", "*");
-    put_text(w, "/bkt/there", "x");
-    w->payload = "UNSIGNED-PAYLOAD";
-    with(w, "If-None-Match", "*");
-    raw(w, bytes_str(signed_head(w, "PUT", "/bkt/there", lines)), 5000);
-    expect(w, 412, "PreconditionFailed");
-    w->payload = "UNSIGNED-PAYLOAD";
-    raw(w, bytes_str(signed_head(w, "PUT", "/bkt/k", "Content-Length: 5368709121\r\n")), 5000);
-    expect(w, 400, "EntityTooLarge");
-    const char *secret = w->secret_key;
-    w->secret_key = "wrong";
-    w->payload = "UNSIGNED-PAYLOAD";
-    raw(w, bytes_str(signed_head(w, "PUT", "/bkt/k", lines)), 5000);
-    expect(w, 403, "SignatureDoesNotMatch");
-    w->secret_key = secret;
-    w->payload = "UNSIGNED-PAYLOAD";
-    const char *head = signed_head(w, "PUT", "/bkt/k",
-                                   "Connection: close\r\n"
-                                   "Content-Length: 5\r\nExpect: 100-continue\r\n");
-    struct stream *stream = dial(w);
-    u8 go[25];
-    size_t len = 0;
-    tell(w, stream, bytes_str(head));
-    assert_true(is_ok(stream_read(stream, go, sizeof go, loop_now_ms(w->loop) + 5000, &len)));
-    assert_true(bytes_starts_with(bytes_make(go, len), bytes_str("HTTP/1.1 100 ")));
-    tell(w, stream, bytes_str("hello"));
-    hear(w, stream, 5000);
-    stream_close(stream);
-    expect(w, 200, NULL);
-}
-
-/* ---- who may ---- */
-
-static void signatures(struct world *w)
-{
-    make_bucket(w, "/bkt");
-    w->tamper = "/bkt/other";
-    say(w, "PUT", "/bkt/k", "x");
-    expect(w, 403, "SignatureDoesNotMatch");
-    w->clock_skew_s = -3600;
-    say(w, "GET", "/bkt", "");
-    expect(w, 403, "RequestTimeTooSkewed");
-    w->clock_skew_s = 0;
-    w->region = "mars";
-    say(w, "GET", "/bkt", "");
-    expect(w, 400, "AuthorizationHeaderMalformed");
-    w->region = "cairn";
-    w->access_key = "NOBODY";
-    say(w, "GET", "/bkt", "");
-    expect(w, 403, "InvalidAccessKeyId");
-    say(w, "OPTIONS", "/bkt", "");
-    expect(w, 403, "AccessForbidden");
-    as_alice(w);
-    say(w, "GET", "/bkt", "");
-    expect(w, 200, NULL);
-}
-
-static void presigned(struct world *w)
-{
-    struct testing_request t;
-    make_bucket(w, "/bkt");
-    put_text(w, "/bkt/k", "shared");
-    i64 now_s = (i64)(loop_wall_ms(w->loop) / 1000);
-    for (int expired = 0; expired < 2; expired++) {
-        struct testing_signer signer = {.access_key = w->access_key,
-                                        .secret = w->secret_key,
-                                        .region = "cairn",
-                                        .service = "s3",
-                                        .time_s = now_s - (expired ? 200 : 0),
-                                        .signed_headers = "host",
-                                        .payload = "UNSIGNED-PAYLOAD",
-                                        .expires_s = 100};
-        testing_init(&t);
-        testing_header(&t, "Host",
-                       arena_format(&t.arena, "127.0.0.1:%u", front_http_port(w->front)));
-        assert_int_equal(testing_presign(&t, &signer, "GET", "/bkt/k"), S3_OK);
-        const char *target = arena_str(&w->arena, t.input.target);
-        testing_free(&t);
-        w->access_key = NULL;
-        say(w, "GET", target, "");
-        as_alice(w);
-        expect(w, expired ? 403 : 200, expired ? "AccessDenied" : NULL);
-    }
-}
-
-static void virtual_hosts(struct world *w)
-{
-    make_bucket(w, "/vbucket");
-    put_text(w, "/vbucket/dir/k", "by path");
-    w->host = "vbucket.localhost";
-    say(w, "GET", "/dir/k", "");
-    expect(w, 200, NULL);
-    assert_true(bytes_eq_str(w->body, "by path"));
-    say(w, "GET", "/?list-type=2", "");
-    assert_true(body_has(w, "<Key>dir/k</Key>"));
-    w->host = "localhost";
-    say(w, "GET", "/vbucket/dir/k", "");
-    expect(w, 200, NULL);
-}
-
-/* ---- HTTP at its worst ---- */
-
-static void framing(struct world *w)
-{
-    static const struct {
-        const char *text;
-        int status;
-        const char *code;
-    } rows[] = {
-        {"GARBAGE\r\n\r\n", 400, "BadRequest"},
-        {"GET / HTTP/1.1\r\n\r\n", 400, "BadRequest"},
-        {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "BadRequest"},
-        {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, "BadRequest"},
-        {"PUT /b/k HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400,
-         "BadRequest"},
-        {"PUT /b/k HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-         "0\r\n\r\n",
-         400, "BadRequest"},
-        {"PUT /b/k HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", 400, "BadRequest"},
-        {"PUT /b/k HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n", 400, "BadRequest"},
-        {"GET / HTTP/1.1\nHost: a\n\n", 400, "BadRequest"},
-        {"GET / HTTP/1.1\r\nHost: a\r\n X: folded\r\n\r\n", 400, "BadRequest"},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        raw(w, bytes_str(rows[i].text), 5000);
-        if (w->status != rows[i].status) {
-            print_message("%s", rows[i].text);
-        }
-        expect(w, rows[i].status, rows[i].code);
-        assert_true(body_has(w, "x-amz-request-id: ") && body_has(w, "<RequestId>"));
-    }
-    struct buf long_head;
-    buf_init(&long_head, MIB(1));
-    buf_put_str(&long_head, "GET / HTTP/1.1\r\nHost: a\r\nX: ");
-    for (int i = 0; i < 70000; i++) {
-        buf_put_u8(&long_head, 'x');
-    }
-    buf_put_str(&long_head, "\r\n\r\n");
-    raw(w, buf_bytes(&long_head), 5000);
-    expect(w, 400, "RequestHeaderSectionTooLarge");
-    buf_free(&long_head);
-}
-
-/* ---- a service that fails ---- */
-
-static void failures(struct world *w)
-{
-    bytes body = pattern(w, 600000, 1);
-    make_bucket(w, "/bkt");
-    w->store.begin_verdict = SERVICE_SLOW_DOWN;
-    say_bytes(w, "PUT", "/bkt/k", body);
-    expect(w, 503, "SlowDown");
-    assert_string_equal(reply_text(w, "Retry-After"), "1");
-    w->store.begin_verdict = SERVICE_NO_PROVIDERS;
-    say_bytes(w, "PUT", "/bkt/k", body);
-    expect(w, 503, "ServiceUnavailable");
-    w->store.begin_verdict = SERVICE_OK;
-    w->store.write_verdict = SERVICE_NO_SPACE;
-    say_bytes(w, "PUT", "/bkt/k", body);
-    expect(w, 507, "InsufficientStorage");
-    w->store.write_verdict = SERVICE_OK;
-    w->store.commit_verdict = SERVICE_QUOTA_EXCEEDED;
-    say_bytes(w, "PUT", "/bkt/k", body);
-    expect(w, 403, "QuotaExceeded");
-    w->store.commit_verdict = SERVICE_NO_SPACE;
-    say(w, "PUT", "/bkt/k", "small");
-    expect(w, 507, "InsufficientStorage");
-    w->store.commit_verdict = SERVICE_OK;
-    w->store.commit_fault = fail(ERR_TIMEOUT);
-    say_bytes(w, "PUT", "/bkt/k", body);
-    expect(w, 503, "ServiceUnavailable");
-    w->store.commit_fault = ok();
-    nothing_stored(w, 0);
-    say_bytes(w, "PUT", "/bkt/k", body);
-    expect(w, 200, NULL);
-    w->store.read_fault = fail(ERR_INTEGRITY);
-    say(w, "GET", "/bkt/k", "");
-    expect(w, 500, "InternalError");
-    w->store.read_fault = fail(ERR_NETWORK);
-    say(w, "GET", "/bkt/k", "");
-    expect(w, 503, "ServiceUnavailable");
-    w->store.read_fault_at = 300000;
-    say(w, "GET", "/bkt/k", "");
-    assert_true(w->status < 0); /* cut short: no client can take it for the whole */
-    w->store.read_fault = ok();
-    say(w, "GET", "/bkt/k", "");
-    assert_true(w->status == 200 && bytes_eq(w->body, body));
-}
-
-static void admission(struct world *w)
-{
-    make_bucket(w, "/bkt");
-    w->payload = "UNSIGNED-PAYLOAD";
-    const char *head = signed_head(w, "PUT", "/bkt/slow", "Content-Length: 5\r\n");
-    struct stream *stream = dial(w);
-    tell(w, stream, bytes_str(head));
-    IGNORE(fiber_sleep(w->loop, loop_now_ms(w->loop) + 200));
-    say(w, "PUT", "/bkt/k", "x");
-    expect(w, 503, "SlowDown");
-    say(w, "GET", "/bkt", "");
-    expect(w, 200, NULL); /* only uploads are counted */
-    tell(w, stream, bytes_str("hello"));
-    IGNORE(fiber_sleep(w->loop, loop_now_ms(w->loop) + 500));
-    stream_close(stream);
-    say(w, "PUT", "/bkt/k", "x");
-    expect(w, 200, NULL);
-    say(w, "GET", "/bkt/slow", "");
-    assert_true(bytes_eq_str(w->body, "hello"));
-}
-
 /* ---- the list ---- */
-
-#define WORLD_TEST(name)                                                                           \
-    static void test_##name(void **state)                                                          \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_world(&small_parts, name);                                                             \
-    }
 
 WORLD_TEST(buckets)
 WORLD_TEST(owners)
@@ -883,54 +566,23 @@ WORLD_TEST(reads)
 WORLD_TEST(conditional_writes)
 WORLD_TEST(deletes)
 WORLD_TEST(listings)
+WORLD_TEST(crowd)
 WORLD_TEST(copies)
 WORLD_TEST(multipart)
 WORLD_TEST(multipart_ends)
 WORLD_TEST(part_copies)
-WORLD_TEST(digests)
-WORLD_TEST(trailers)
-WORLD_TEST(short_bodies)
-WORLD_TEST(expectations)
-WORLD_TEST(signatures)
-WORLD_TEST(presigned)
-WORLD_TEST(virtual_hosts)
-WORLD_TEST(framing)
-WORLD_TEST(failures)
-
-static void test_admission(void **state)
-{
-    (void)state;
-    struct front_options options = small_parts;
-    options.uploads_max = 1;
-    run_world(&options, admission);
-}
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buckets),
-        cmocka_unit_test(test_owners),
-        cmocka_unit_test(test_locations),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_reads),
-        cmocka_unit_test(test_conditional_writes),
-        cmocka_unit_test(test_deletes),
-        cmocka_unit_test(test_listings),
-        cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_multipart),
-        cmocka_unit_test(test_multipart_ends),
-        cmocka_unit_test(test_part_copies),
-        cmocka_unit_test(test_digests),
-        cmocka_unit_test(test_trailers),
-        cmocka_unit_test(test_short_bodies),
-        cmocka_unit_test(test_expectations),
-        cmocka_unit_test(test_signatures),
-        cmocka_unit_test(test_presigned),
-        cmocka_unit_test(test_virtual_hosts),
-        cmocka_unit_test(test_framing),
-        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_admission),
+        cmocka_unit_test(test_crowd),          cmocka_unit_test(test_buckets),
+        cmocka_unit_test(test_owners),         cmocka_unit_test(test_locations),
+        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_reads),          cmocka_unit_test(test_conditional_writes),
+        cmocka_unit_test(test_deletes),        cmocka_unit_test(test_listings),
+        cmocka_unit_test(test_copies),         cmocka_unit_test(test_multipart),
+        cmocka_unit_test(test_multipart_ends), cmocka_unit_test(test_part_copies),
+
     };
     if (argc == 5 && strcmp(argv[1], "--serve") == 0) {
         return serve(argv[2], argv[3], argv[4]);

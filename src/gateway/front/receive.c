@@ -329,8 +329,34 @@ static enum s3_code decode_whole(struct intake *intake, bytes in, bytes *ret_bod
     return S3_OK;
 }
 
-static enum s3_code check_whole(struct intake *intake, bytes raw, bytes *ret_body,
-                                struct s3_integrity *declared)
+/* A body in memory being checked. */
+struct whole {
+    struct intake *intake;
+    const struct s3_integrity *declared;
+    bytes raw;
+    bytes body;
+    enum s3_code code;
+};
+
+static enum s3_code decode_and_verify(struct whole *whole)
+{
+    struct intake *intake = whole->intake;
+    whole->body = whole->raw;
+    if (intake->is_chunked) {
+        S3_TRY(decode_whole(intake, whole->raw, &whole->body));
+    }
+    bytes trailer = promised_trailer(intake, whole->declared);
+    return s3_verify_whole(whole->declared, whole->body, trailer, &intake->call->error);
+}
+
+/* check_run: a worker_fn, as digest_piece. */
+static void check_run(void *arg)
+{
+    struct whole *whole = arg;
+    whole->code = decode_and_verify(whole);
+}
+
+static enum s3_code check_whole(struct intake *intake, struct whole *whole)
 {
     struct front_call *call = intake->call;
     u64 length;
@@ -338,12 +364,13 @@ static enum s3_code check_whole(struct intake *intake, bytes raw, bytes *ret_bod
         S3_TRY(s3_body_length(&call->request, call->auth.payload, call->http->has_body_length,
                               call->http->body_length, &length, &call->error));
         start_decoding(intake, length);
-        S3_TRY(decode_whole(intake, raw, ret_body));
-    } else {
-        *ret_body = raw;
     }
-    bytes trailer = promised_trailer(intake, declared);
-    return s3_verify_whole(declared, *ret_body, trailer, &call->error);
+    if (whole->raw.len <= FRONT_ON_LOOP_BYTES) {
+        check_run(whole);
+    } else {
+        worker_run(call->front->loop, check_run, whole);
+    }
+    return whole->code;
 }
 
 static enum s3_code read_checked(struct front_call *call, bytes *ret_body,
@@ -353,8 +380,10 @@ static enum s3_code read_checked(struct front_call *call, bytes *ret_body,
     S3_TRY(read_whole(call, &raw));
     struct intake *intake = MEM_NEW(struct intake);
     intake->call = call;
-    enum s3_code code = check_whole(intake, raw, ret_body, declared);
+    struct whole whole = {.intake = intake, .declared = declared, .raw = raw};
+    enum s3_code code = check_whole(intake, &whole);
     intake_free(intake);
+    *ret_body = whole.body;
     return code;
 }
 

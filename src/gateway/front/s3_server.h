@@ -75,7 +75,8 @@ struct front_options {
     u64 part_bytes_min;      /* 0: 5 MiB, as S3 has it */
 };
 
-/* front_start: listens and serves. ERR_EXISTS: a port is in use; ERR_USAGE: certificate or key. */
+/* front_start: listens and serves; called in a fiber. ERR_EXISTS: a port is in use; ERR_USAGE:
+ * certificate or key. */
 err front_start(struct loop *loop, const struct front_options *options, struct front **ret_front);
 /* front_http_port, front_https_port: what is listened on; 0: not. */
 u16 front_http_port(const struct front *front);

@@ -1,5 +1,5 @@
 /* testing_client.h: a world of one loop with a store, a front and an HTTP client that signs. Header
- * only; included by one test program, after cmocka.h. */
+ * only; included by a test program, after cmocka.h. */
 #ifndef GATEWAY_FRONT_TESTING_CLIENT_H
 #define GATEWAY_FRONT_TESTING_CLIENT_H
 
@@ -30,6 +30,8 @@ struct world {
     const char *host;      /* "127.0.0.1" */
     const char *tamper;    /* sent instead of the target that was signed */
 };
+
+static struct tls_context *client_tls; /* NULL: no https */
 
 /* with: headers of the next request alone, as name, value pairs. */
 static inline void with(struct world *w, const char *name, const char *value)
@@ -241,6 +243,13 @@ static inline void as_bob(struct world *w)
     w->secret_key = "bob's secret";
 }
 
+static inline u64 number(bytes text)
+{
+    u64 value = 0;
+    assert_true(parse_u64(&value, text));
+    return value;
+}
+
 /* ---- raw connections ---- */
 
 static inline struct stream *dial(struct world *w)
@@ -270,7 +279,7 @@ static inline void hear(struct world *w, struct stream *stream, u64 ms)
     w->body = arena_copy(&w->arena, buf_bytes(&all));
     w->status = 0;
     if (w->body.len > 12 && bytes_starts_with(w->body, bytes_str("HTTP/1.1 "))) {
-        w->status = atoi((const char *)w->body.data + 9);
+        w->status = (int)number(bytes_slice(w->body, 9, 3));
     }
     buf_free(&all);
 }
@@ -310,7 +319,7 @@ static inline const char *signed_head(struct world *w, const char *method, const
 static inline void world_main(void *arg)
 {
     struct world *w = arg;
-    struct http_client_options options = {.tls = NULL};
+    struct http_client_options options = {.tls = client_tls};
     assert_true(is_ok(front_start(w->loop, &w->options, &w->front)));
     assert_true(is_ok(http_client_new(w->loop, &options, &w->client)));
     w->fn(w);
@@ -350,5 +359,47 @@ static inline void run_world(const struct front_options *options, void (*fn)(str
     arena_free(&w->arena);
     assert_true(is_ok(dir_remove_all(dir)));
 }
+
+/* ---- shorthand ---- */
+
+static const struct front_options small_parts = {.part_bytes_min = KIB(16),
+                                                 .body_timeout_ms = 2000};
+
+static inline bytes pattern(struct world *w, size_t len, u8 seed)
+{
+    u8 *data = arena_alloc(&w->arena, len + 1);
+    for (size_t i = 0; i < len; i++) {
+        data[i] = (u8)(i * 31 + (i >> 8) + seed);
+    }
+    return bytes_make(data, len);
+}
+
+static inline const char *etag_of(struct world *w, bytes body)
+{
+    u8 digest[16];
+    char *etag = arena_alloc(&w->arena, S3_ETAG_TEXT_BYTES);
+    md5(digest, body);
+    s3_etag_single(etag, digest);
+    return etag;
+}
+
+static inline void make_bucket(struct world *w, const char *target)
+{
+    say(w, "PUT", target, "");
+    expect(w, 200, NULL);
+}
+
+static inline void put_text(struct world *w, const char *target, const char *body)
+{
+    say(w, "PUT", target, body);
+    expect(w, 200, NULL);
+}
+
+#define WORLD_TEST(name)                                                                           \
+    static void test_##name(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run_world(&small_parts, name);                                                             \
+    }
 
 #endif

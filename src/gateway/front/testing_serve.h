@@ -73,6 +73,12 @@ static inline err serving_open(struct serving *s, const char *cert, const char *
     return fiber_start(s->loop, "serve", serving_main, s);
 }
 
+static inline u16 serving_port(const char *text)
+{
+    u64 port = 0;
+    return parse_u64(&port, bytes_str(text)) && port <= UINT16_MAX ? (u16)port : 0;
+}
+
 static inline int serve(const char *dir, const char *http_port, const char *https_port)
 {
     static const char *const domains[] = {"localhost"};
@@ -84,9 +90,9 @@ static inline int serve(const char *dir, const char *http_port, const char *http
     s->dir = dir;
     s->options = (struct front_options){.service = &service,
                                         .http_host = "127.0.0.1",
-                                        .http_port = (u16)atoi(http_port),
+                                        .http_port = serving_port(http_port),
                                         .https_host = "127.0.0.1",
-                                        .https_port = (u16)atoi(https_port),
+                                        .https_port = serving_port(https_port),
                                         .domains = domains,
                                         .domain_count = COUNT_OF(domains)};
     path_join(cert, dir, "server.pem");
