@@ -12,6 +12,7 @@
 #define INDEX_BYTES_EXTRA GIB(1)
 #define INDEX_BYTES_MAX (GIB(1024) * 8) /* address space, not disk */
 #define TOTALS_BYTES (4 + PLACES * 16)
+#define INDEX_ROOM_BYTES MIB(1) /* with less free, a failed write is for want of space */
 #define META_TOTALS "totals"
 #define META_DISKS "disks"
 #define META_PROBE "probe"
@@ -47,6 +48,21 @@ void piece_key(u8 out[PIECE_KEY_BYTES], const struct fragment_key *key, u8 piece
 {
     fragment_key_pack(out, key);
     out[FRAGMENT_KEY_BYTES] = piece;
+}
+
+#define PAGE_BYTES 4096
+#define PAGE_HEAD_BYTES 16     /* of the first page of a large value */
+#define PIECE_ALONE_BYTES 3000 /* from here on a page of its own costs less than sharing */
+#define PIECE_SMALL_BYTES 500
+
+u32 piece_length(u32 length, u32 at)
+{
+    if (at != 0 || length <= PIECE_ALONE_BYTES) {
+        return (u32)min_u64(PIECE_SMALL_BYTES, length - at);
+    }
+    u32 pages = (length + PAGE_HEAD_BYTES) / PAGE_BYTES;
+    u32 whole = pages > 0 ? pages * PAGE_BYTES - PAGE_HEAD_BYTES : 0;
+    return length - whole > PIECE_ALONE_BYTES ? length : whole;
 }
 
 static err totals_read(struct kv_txn *txn, struct place_totals totals[PLACES])
@@ -120,9 +136,34 @@ void shelf_blame_index(struct shelf *shelf, err fault)
     }
 }
 
+struct room_question {
+    const char *path;
+    u64 free_bytes;
+};
+
+static void run_room(void *arg)
+{
+    struct room_question *question = arg;
+    u64 total;
+    if (!is_ok(dir_space(question->path, &question->free_bytes, &total))) {
+        question->free_bytes = UINT64_MAX;
+    }
+}
+
+/* The store reports a write that was cut short by a full disk as a failure of the disk. */
+static err name_index_fault(struct shelf *shelf, err fault)
+{
+    struct room_question question = {.path = shelf->index_path};
+    if (!is_err(fault, ERR_IO)) {
+        return fault;
+    }
+    worker_run(shelf->loop, run_room, &question);
+    return question.free_bytes < INDEX_ROOM_BYTES ? fail(ERR_NO_SPACE) : fault;
+}
+
 err shelf_write(struct shelf *shelf, index_fn *fn, void *arg)
 {
-    err e = index_write(shelf->index, fn, arg);
+    err e = name_index_fault(shelf, index_write(shelf->index, fn, arg));
     shelf_blame_index(shelf, e);
     return e;
 }
@@ -562,6 +603,7 @@ static err open_steps(struct shelf *shelf, const struct shelf_options *options)
     char path[PATH_BYTES_MAX];
     u64 size = min_u64(INDEX_BYTES_MAX, shelf->capacity_bytes) * 2 + INDEX_BYTES_EXTRA;
     path_join(path, options->paths[0], "index");
+    shelf->index_path = mem_strdup(path);
     TRY(index_open(shelf->loop, path, size, &shelf->index));
     TRY(index_read(shelf->index, load_totals, shelf));
     TRY(index_read(shelf->index, load_disks, shelf));
@@ -605,5 +647,6 @@ void shelf_close(struct shelf *shelf)
     }
     map_free(&shelf->quotas);
     map_free(&shelf->busy);
+    mem_free(shelf->index_path);
     mem_free(shelf);
 }

@@ -159,8 +159,9 @@ struct drop_job {
 static err drop_pieces(struct kv_txn *txn, const struct fragment_key *key, u32 length)
 {
     u8 name[PIECE_KEY_BYTES];
-    for (u32 piece = 0; piece * PIECE_BYTES < length; piece++) {
-        piece_key(name, key, (u8)piece);
+    u8 piece = 0;
+    for (u32 at = 0; at < length; at += piece_length(length, at)) {
+        piece_key(name, key, piece++);
         TRY(kv_delete(txn, INDEX_PIECES, BYTES_OF(name)));
     }
     return ok();

@@ -5,11 +5,7 @@
 #include "base/map.h"
 #include "storage/shelf.h"
 
-/* Two nodes of the pieces' table fill a page of 4 KiB exactly: header 16, and for each a pointer
- * 2, a node head 8, a key 22 and this. */
-#define PIECE_BYTES 2008
 #define PIECE_KEY_BYTES (FRAGMENT_KEY_BYTES + 1)
-#define PIECES_MAX ((INLINE_BYTES_MAX + PIECE_BYTES - 1) / PIECE_BYTES)
 
 struct place_totals {
     u64 bytes;
@@ -19,6 +15,7 @@ struct place_totals {
 struct shelf {
     struct loop *loop;
     struct index *index;
+    char *index_path; /* owned */
     u64 capacity_bytes;
     u64 reserve_bytes;
     struct disk disks[DISKS_MAX];
@@ -58,6 +55,10 @@ err totals_add(struct kv_txn *txn, u8 place, i64 bytes, i64 fragments);
 err entry_load(struct kv_txn *txn, const struct fragment_key *key, struct shelf_entry *ret_entry);
 err entry_store(struct kv_txn *txn, const struct shelf_entry *entry);
 void piece_key(u8 out[PIECE_KEY_BYTES], const struct fragment_key *key, u8 piece);
+/* piece_length: of the piece that begins at `at` of a fragment of `length` bytes in the index. The
+ * first one fills whole pages of the store exactly, or nearly; what is left lies in small ones that
+ * share pages. So the store grows by little more than the fragment, whatever its length. */
+u32 piece_length(u32 length, u32 at);
 
 /* shelf_copies_load: at the start. */
 err shelf_copies_load(struct shelf *shelf);

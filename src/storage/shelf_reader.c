@@ -29,11 +29,13 @@ static err run_pieces(struct kv_txn *txn, void *arg)
     const struct pieces_query *query = arg;
     struct shelf_reader *reader = query->reader;
     u8 name[PIECE_KEY_BYTES];
-    for (u32 at = 0, piece = 0; at < reader->length; at += PIECE_BYTES, piece++) {
+    u8 piece = 0;
+    for (u32 at = 0, len; at < reader->length; at += len) {
         bytes value;
-        piece_key(name, &query->key, (u8)piece);
+        len = piece_length(reader->length, at);
+        piece_key(name, &query->key, piece++);
         TRY(kv_get(txn, INDEX_PIECES, BYTES_OF(name), &value));
-        if (value.len != min_u64(PIECE_BYTES, reader->length - at)) {
+        if (value.len != len) {
             return fail(ERR_INTEGRITY);
         }
         memcpy(reader->data + at, value.data, value.len);

@@ -3,11 +3,13 @@
 #include "crypto/merkle.h"
 #include "data/fragment_writer.h"
 #include "storage/shelf.h"
+#include "storage/shelf_internal.h"
 #include "tests/support/check.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -508,6 +510,142 @@ static void disks_are_known_by_their_id(void **state)
     RUN(disks_are_known_by_their_id_fn, .two_disks = true);
 }
 
+/* ---- real file systems that are full or read-only; only root can make them ---- */
+
+static bool mount_small(const char *path, unsigned mib)
+{
+    char option[32];
+    snprintf(option, sizeof option, "size=%um", mib);
+    assert_true(is_ok(dir_make(path)));
+    if (mount("cairn-test", path, "tmpfs", 0, option) != 0) {
+        print_message("skipped: this user cannot mount a small file system\n");
+        return false;
+    }
+    return true;
+}
+
+static void disk_paths(struct world *world, char first[PATH_BYTES_MAX], char second[PATH_BYTES_MAX])
+{
+    char base[PATH_BYTES_MAX];
+    path_join(base, root, world->name);
+    path_join(first, base, "a");
+    path_join(second, base, "b");
+}
+
+static u8 place_of(struct shelf *shelf, u64 number)
+{
+    struct shelf_entry entry;
+    struct fragment_key key = key_of(number);
+    assert_true(is_ok(shelf_find(shelf, &key, &entry)));
+    return entry.place;
+}
+
+static void a_read_only_disk_is_a_state_fn(struct world *world)
+{
+    enum { LEN = 2 * RUN_BYTES };
+    char first[PATH_BYTES_MAX];
+    char second[PATH_BYTES_MAX];
+    disk_paths(world, first, second);
+    must_put(world->shelf, 1, LEN);
+    assert_int_equal(place_of(world->shelf, 1), 1); /* it has more room */
+    assert_int_equal(mount(NULL, second, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    must_put(world->shelf, 2, LEN); /* the other one takes over */
+    assert_int_equal(place_of(world->shelf, 2), 0);
+    assert_int_equal(shelf_disk(world->shelf, 1)->state, DISK_FAILING);
+    must_read(world->shelf, 1, LEN);
+    shelf_probe(world->shelf);
+    assert_int_equal(shelf_disk(world->shelf, 1)->state, DISK_FAILING);
+    assert_int_equal(mount(NULL, second, NULL, MS_REMOUNT, NULL), 0);
+    shelf_probe(world->shelf);
+    assert_int_equal(shelf_disk(world->shelf, 1)->state, DISK_FINE);
+    must_put(world->shelf, 3, LEN);
+    assert_int_equal(place_of(world->shelf, 3), 1);
+}
+
+static void a_read_only_disk_is_a_state(void **state)
+{
+    (void)state;
+    struct world world = {.name = __func__};
+    char first[PATH_BYTES_MAX];
+    char second[PATH_BYTES_MAX];
+    disk_paths(&world, first, second);
+    if (mount_small(first, 16)) {
+        assert_true(mount_small(second, 32));
+        RUN(a_read_only_disk_is_a_state_fn, .two_disks = true);
+        umount(second);
+        umount(first);
+    }
+}
+
+/* Fills the file system to its end, far past what a node would let happen. */
+static void no_room_at_all_fn(struct world *world)
+{
+    struct fragment_key key = key_of(0);
+    u64 count = 0;
+    err e = ok();
+    while (is_ok(e)) {
+        e = put(world->shelf, count, 3 * RUN_BYTES, 1000);
+        count += is_ok(e);
+    }
+    assert_true(is_err(e, ERR_NO_SPACE));
+    assert_true(count > 20);
+    assert_int_equal(shelf_disk(world->shelf, 0)->state, DISK_FULL);
+    check_totals(world->shelf, count, count * 3 * RUN_BYTES, count * 3 * RUN_BYTES);
+    must_read(world->shelf, 0, 3 * RUN_BYTES);
+    must_read(world->shelf, count - 1, 3 * RUN_BYTES);
+    assert_true(is_ok(shelf_drop(world->shelf, &key, 1, UINT64_MAX, NULL)));
+    shelf_probe(world->shelf);
+    assert_int_equal(shelf_disk(world->shelf, 0)->state, DISK_FINE);
+    must_put(world->shelf, 0, 2 * RUN_BYTES);
+    reopen(world);
+    must_read(world->shelf, 0, 2 * RUN_BYTES);
+    must_read(world->shelf, count - 1, 3 * RUN_BYTES);
+}
+
+static void no_room_at_all(void **state)
+{
+    (void)state;
+    struct world world = {.name = __func__};
+    char first[PATH_BYTES_MAX];
+    char second[PATH_BYTES_MAX];
+    disk_paths(&world, first, second);
+    if (mount_small(first, 8)) {
+        RUN(no_room_at_all_fn, .reserve = KIB(64));
+        umount(first);
+    }
+}
+
+/* The index itself finds no room: a state, too. */
+static void no_room_for_the_index_fn(struct world *world)
+{
+    u64 count = 0;
+    err e = ok();
+    while (is_ok(e)) {
+        e = put(world->shelf, count, RUN_BYTES, 1000);
+        count += is_ok(e);
+    }
+    assert_true(is_err(e, ERR_NO_SPACE));
+    assert_int_equal(shelf_index_state(world->shelf), DISK_FULL);
+    check_totals(world->shelf, count, count * RUN_BYTES, count * RUN_BYTES);
+    must_read(world->shelf, count - 1, RUN_BYTES);
+    assert_true(is_err(put(world->shelf, count, 64, 1000), ERR_NO_SPACE));
+    reopen(world);
+    must_read(world->shelf, count - 1, RUN_BYTES);
+}
+
+static void no_room_for_the_index(void **state)
+{
+    (void)state;
+    struct world world = {.name = __func__};
+    char first[PATH_BYTES_MAX];
+    char second[PATH_BYTES_MAX];
+    disk_paths(&world, first, second);
+    if (mount_small(first, 8)) {
+        RUN(no_room_for_the_index_fn, .reserve = 1);
+        umount(first);
+    }
+}
+
 /* What a crash between the steps of a commit leaves: files without an entry. */
 static void leftovers_go_fn(struct world *world)
 {
@@ -540,6 +678,48 @@ static void leftovers_go(void **state)
 {
     (void)state;
     RUN(leftovers_go_fn);
+}
+
+static void pieces_cover_everything(void **state)
+{
+    (void)state;
+    for (u32 length = 1; length <= INLINE_BYTES_MAX; length++) {
+        u32 at = 0;
+        unsigned count = 0;
+        while (at < length) {
+            u32 len = piece_length(length, at);
+            assert_true(len > 0 && len <= length - at);
+            at += len;
+            count++;
+        }
+        assert_int_equal(at, length);
+        assert_true(count <= 8);
+    }
+}
+
+/* The bars of stored per user byte leave no room for half-empty pages. */
+static void the_index_wastes_little_fn(struct world *world)
+{
+    enum { COUNT = 200, LEN = 16448 };
+    char path[PATH_BYTES_MAX];
+    struct file *file;
+    u64 allocated;
+    for (u64 i = 0; i < COUNT; i++) {
+        must_put(world->shelf, i, LEN);
+    }
+    snprintf(path, sizeof path, "%s/%s/a/index/data.mdb", root, world->name);
+    assert_true(is_ok(file_open(path, FILE_READ, &file)));
+    assert_true(is_ok(file_allocated(file, &allocated)));
+    file_close(file);
+    print_message("%u fragments of %u bytes: %.3f bytes a byte\n", COUNT, LEN,
+                  (double)allocated / (COUNT * LEN));
+    assert_true(allocated < (u64)COUNT * LEN * 112 / 100);
+}
+
+static void the_index_wastes_little(void **state)
+{
+    (void)state;
+    RUN(the_index_wastes_little_fn);
 }
 
 /* ---- many at once ---- */
@@ -778,6 +958,14 @@ static int make_root(void **state)
 static int remove_root(void **state)
 {
     (void)state;
+    static const char *const mounts[] = {"a_read_only_disk_is_a_state/a",
+                                         "a_read_only_disk_is_a_state/b", "no_room_at_all/a",
+                                         "no_room_for_the_index/a"};
+    for (size_t i = 0; i < COUNT_OF(mounts); i++) {
+        char path[PATH_BYTES_MAX];
+        path_join(path, root, mounts[i]);
+        umount2(path, MNT_DETACH); /* still there only after a failure */
+    }
     return !is_ok(dir_remove_all(root));
 }
 
@@ -794,7 +982,12 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_a_state),
         cmocka_unit_test(rot_is_found),
         cmocka_unit_test(disks_are_known_by_their_id),
+        cmocka_unit_test(a_read_only_disk_is_a_state),
+        cmocka_unit_test(no_room_at_all),
+        cmocka_unit_test(no_room_for_the_index),
         cmocka_unit_test(leftovers_go),
+        cmocka_unit_test(pieces_cover_everything),
+        cmocka_unit_test(the_index_wastes_little),
         cmocka_unit_test(many_share_a_commit),
         cmocka_unit_test(one_key_one_writer),
         cmocka_unit_test(copies_and_notes),

@@ -123,7 +123,34 @@ static void run_flush(void *arg)
     }
 }
 
-static err flush(struct shelf_writer *writer)
+struct discard_job {
+    struct file *file;
+    char path[PATH_BYTES_MAX];
+    bool remove;
+};
+
+static void run_discard(void *arg)
+{
+    struct discard_job *job = arg;
+    file_close(job->file);
+    if (job->remove) {
+        IGNORE(file_remove(job->path)); /* or the next start does */
+    }
+}
+
+/* Closes the incoming file, and removes it unless it has been adopted. */
+static void discard_file(struct shelf_writer *writer)
+{
+    struct discard_job job = {.file = writer->file, .remove = writer->serial != UINT64_MAX};
+    if (job.remove) {
+        disk_incoming_path(writer->disk, writer->serial, job.path);
+    }
+    worker_run(writer->shelf->loop, run_discard, &job);
+    writer->file = NULL;
+    writer->disk = NULL;
+}
+
+static err flush_once(struct shelf_writer *writer)
 {
     struct shelf *shelf = writer->shelf;
     struct run_job job = {.writer = writer};
@@ -134,7 +161,19 @@ static err flush(struct shelf_writer *writer)
     }
     worker_run(shelf->loop, run_flush, &job);
     disk_blame(writer->disk, shelf->loop, job.result);
-    TRY(job.result);
+    return job.result;
+}
+
+/* While nothing but the first run was to be written, another disk may take over. */
+static err flush(struct shelf_writer *writer)
+{
+    err e = flush_once(writer);
+    while (!is_ok(e) && writer->runs == 0 && writer->disk != NULL &&
+           writer->disk->state != DISK_FINE) {
+        discard_file(writer);
+        e = flush_once(writer);
+    }
+    TRY(e);
     writer->runs++;
     writer->filled -= (u32)RUN_BYTES;
     memmove(writer->run, writer->run + RUN_BYTES, writer->filled);
@@ -207,9 +246,10 @@ struct put_job {
 static err put_pieces(struct kv_txn *txn, const struct fragment_key *key, bytes data)
 {
     u8 name[PIECE_KEY_BYTES];
-    for (size_t at = 0, piece = 0; at < data.len; at += PIECE_BYTES, piece++) {
-        piece_key(name, key, (u8)piece);
-        size_t len = min_size(PIECE_BYTES, data.len - at);
+    u8 piece = 0;
+    for (u32 at = 0, len; at < data.len; at += len) {
+        len = piece_length((u32)data.len, at);
+        piece_key(name, key, piece++);
         TRY(kv_put(txn, INDEX_PIECES, BYTES_OF(name), bytes_slice(data, at, len)));
     }
     return ok();
@@ -334,33 +374,14 @@ err shelf_writer_commit(struct shelf_writer *writer, const struct shelf_entry *e
     return e;
 }
 
-struct discard_job {
-    struct file *file;
-    char path[PATH_BYTES_MAX];
-    bool remove;
-};
-
-static void run_discard(void *arg)
-{
-    struct discard_job *job = arg;
-    file_close(job->file);
-    if (job->remove) {
-        IGNORE(file_remove(job->path)); /* or the next start does */
-    }
-}
-
 void shelf_writer_abort(struct shelf_writer *writer)
 {
     if (writer == NULL) {
         return;
     }
-    if (writer->disk != NULL) {
-        struct discard_job job = {.file = writer->file, .remove = writer->serial != UINT64_MAX};
-        if (job.remove) {
-            disk_incoming_path(writer->disk, writer->serial, job.path);
-        }
-        worker_run(writer->shelf->loop, run_discard, &job);
-    }
     release(writer, writer->reserved);
+    if (writer->disk != NULL) {
+        discard_file(writer);
+    }
     mem_free(writer);
 }
