@@ -139,6 +139,17 @@ static err ask_repair(struct question *q, const struct slot_source *slots)
     return ok();
 }
 
+/* Receipts of a provider that drains or has left are worth nothing. */
+static err takes_fragments(const struct question *q, const struct slot_source *slots,
+                           bool *ret_takes)
+{
+    struct provider_record record;
+    bool found;
+    TRY(provider_load(slots, q->provider, &record, &found));
+    *ret_takes = found && record.state == PROVIDER_ACTIVE;
+    return ok();
+}
+
 static err ask_write(struct question *q, const struct slot_source *slots)
 {
     struct territory_record territory;
@@ -146,6 +157,12 @@ static err ask_write(struct question *q, const struct slot_source *slots)
     u64 now;
     bool found;
     bool fine = false;
+    TRY(takes_fragments(q, slots, &fine));
+    if (!fine) {
+        q->lasting = true;
+        refuse(q, "this provider takes nothing new: it drains or has left");
+        return ok();
+    }
     TRY(active_gateway(q, slots, &gateway));
     if (gateway == 0 || gateway != q->key.gateway) {
         return ask_repair(q, slots);

@@ -25,8 +25,8 @@
 #define VIEW_MS 10000
 #define CALL_MS 30000
 #define WALK_BATCH 64
-#define REWALK_EVERY 5 /* ticks between batches of the slow walk */
-#define EXPIRE_EVERY 10
+#define REWALK_EVERY 5  /* ticks between batches of the slow walk */
+#define EXPIRE_EVERY 10 /* a multiple of REWALK_EVERY */
 #define EXPIRE_GRACE_S 60
 #define LOST_BATCH 64
 #define WALK_NOTE "walk"
@@ -370,6 +370,12 @@ static err round_of(struct walk *walk, u64 tick)
     return declare_lost(walk);
 }
 
+/* No fragment waits for its commit: the slow pace will do. */
+static bool nothing_awaited(const struct store *store)
+{
+    return shelf_totals(store->shelf).open_fragments == 0 && store->recheck.count == 0;
+}
+
 void reconcile_fiber(void *arg)
 {
     struct walk *walk = MEM_NEW(struct walk);
@@ -380,6 +386,9 @@ void reconcile_fiber(void *arg)
         log_warn("storage", "the place in the chain's list is unreadable: walking from its start");
     }
     for (u64 tick = 1; store_sleep(walk->store, TICK_MS); tick++) {
+        if (tick % REWALK_EVERY != 0 && nothing_awaited(walk->store)) {
+            continue;
+        }
         e = round_of(walk, tick);
         if (is_err(e, ERR_CANCELLED)) {
             break;

@@ -500,6 +500,7 @@ static err load_disks(struct kv_txn *txn, void *arg)
         read_fixed(&reader, disk->id, DISK_ID_CHARS);
         disk->place = (u8)i;
         disk->state = DISK_ABSENT;
+        disk->since_ms = loop_now_ms(shelf->loop);
     }
     shelf->disk_count = count;
     return is_ok(reader_done(&reader)) ? ok() : fail(ERR_INTEGRITY);
