@@ -58,8 +58,8 @@ static inline json_t *rpc_text(struct rpc_world *world, const char *text)
     return answer;
 }
 
-static inline json_t *rpc_request(struct rpc_world *world, const char *method, const char *format,
-                                  va_list args)
+__attribute__((format(printf, 3, 0))) static inline json_t *
+rpc_request(struct rpc_world *world, const char *method, const char *format, va_list args)
 {
     char *text = test_malloc(2 * RPC_TEXT_MAX);
     char *params = test_malloc(RPC_TEXT_MAX);

@@ -45,8 +45,8 @@ struct node {
     bool stopping;
 };
 
-/* produce.c: the fiber that does what the engine asks for. */
-void node_produce(void *node);
+/* produce.c: the fiber that does what the engine asks for; arg is the node. */
+void node_produce(void *arg);
 /* node_note_head: status from the application, which must not be at work. */
 void node_note_head(struct node *node);
 

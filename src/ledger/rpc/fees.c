@@ -40,7 +40,8 @@ static bool block_tips(struct rpc_request *r, u64 height, struct rpc_block_data 
     }
     struct tip *tips = ARENA_ARRAY(&r->arena, struct tip, block->txs.count + 1);
     if (tips == NULL) {
-        return rpc_fine(r, fail(ERR_LIMIT));
+        (void)rpc_fine(r, fail(ERR_LIMIT));
+        return false;
     }
     u64 before = 0;
     for (size_t i = 0; i < block->txs.count; i++) {

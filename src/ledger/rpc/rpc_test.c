@@ -97,8 +97,7 @@ static char *repeated(const char *prefix, const char *item, size_t count, const 
     char *text = test_malloc(cap);
     size_t at = (size_t)snprintf(text, cap, "%s", prefix);
     for (size_t i = 0; i < count; i++) {
-        memcpy(text + at, item, strlen(item));
-        at += strlen(item);
+        at += (size_t)snprintf(text + at, cap - at, "%s", item);
     }
     snprintf(text + at, cap - at, "%s", suffix);
     return text;
