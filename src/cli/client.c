@@ -137,12 +137,14 @@ err client_fail(struct client *client, err e, const char *hint, const char *form
 struct client_run {
     struct client client;
     err (*fn)(struct client *client);
+    bool offline;
 };
 
 static err run_client(void *ctx, struct loop *loop)
 {
     struct client_run *run = ctx;
-    err e = client_open(&run->client, loop);
+    run->client.loop = loop;
+    err e = run->offline ? ok() : client_open(&run->client, loop);
     if (is_ok(e)) {
         e = run->fn(&run->client);
     }
@@ -150,9 +152,9 @@ static err run_client(void *ctx, struct loop *loop)
     return e;
 }
 
-int client_main(struct cli *cli, err (*fn)(struct client *client))
+static int main_with(struct cli *cli, err (*fn)(struct client *client), bool offline)
 {
-    struct client_run run = {.fn = fn};
+    struct client_run run = {.fn = fn, .offline = offline};
     err e = client_init(&run.client, cli);
     if (!is_ok(e)) {
         return cli_fail(cli, e, "is the devnet running?", "cannot read devnet.json: %s",
@@ -165,4 +167,14 @@ int client_main(struct cli *cli, err (*fn)(struct client *client))
     }
     return failure.set ? cli_fail(cli, e, failure.hint, "%s", failure.message)
                        : cli_fail(cli, e, NULL, "%s", err_text(e));
+}
+
+int client_main(struct cli *cli, err (*fn)(struct client *client))
+{
+    return main_with(cli, fn, false);
+}
+
+int client_main_offline(struct cli *cli, err (*fn)(struct client *client))
+{
+    return main_with(cli, fn, true);
 }

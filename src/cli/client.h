@@ -66,6 +66,8 @@ u64 client_deadline(const struct client *client);
 /* client_main: client_init, then cli_run: client_open, fn, client_close; prints the failure that fn
  * has not printed (client_fail). Returns the exit status. */
 int client_main(struct cli *cli, err (*fn)(struct client *client));
+/* client_main_offline: the same without opening the chain; fn may call client_open(). */
+int client_main_offline(struct cli *cli, err (*fn)(struct client *client));
 /* client_fail: remembers what to print for the fault, which it returns. */
 err client_fail(struct client *client, err e, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
