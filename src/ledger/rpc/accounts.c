@@ -93,7 +93,7 @@ static bool read_slots(struct rpc_request *r, const json_t *list, struct hash **
     }
     struct hash *slots = ARENA_ARRAY(&r->arena, struct hash, count + 1);
     if (slots == NULL) {
-        return rpc_fine(r, fail(ERR_LIMIT));
+        return rpc_fault(r, ERR_LIMIT);
     }
     for (size_t i = 0; i < count; i++) {
         if (!rpc_read_slot(r, json_array_get(list, i), &slots[i])) {

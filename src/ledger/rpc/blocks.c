@@ -43,12 +43,12 @@ bool rpc_load_receipts(struct rpc_request *r, u64 height, struct rpc_block_data 
         !decoded(r, receipts_decode(&r->arena, encoded, &ret->receipts, &count))) {
         return false;
     }
-    return count == ret->txs.count || rpc_fine(r, fail(ERR_INTEGRITY));
+    return count == ret->txs.count || rpc_fault(r, ERR_INTEGRITY);
 }
 
 bool rpc_decode_tx(struct rpc_request *r, bytes raw, struct tx *ret)
 {
-    return tx_decode(&r->arena, raw, ret) == TX_VALID || rpc_fine(r, fail(ERR_INTEGRITY));
+    return tx_decode(&r->arena, raw, ret) == TX_VALID || rpc_fault(r, ERR_INTEGRITY);
 }
 
 /* --- whole blocks --- */

@@ -91,7 +91,7 @@ static bool read_access_entry(struct rpc_request *r, const json_t *entry, size_t
     *left -= count + 1;
     ret->slots = ARENA_ARRAY(&r->arena, struct hash, count + 1);
     if (ret->slots == NULL) {
-        return rpc_fine(r, fail(ERR_LIMIT));
+        return rpc_fault(r, ERR_LIMIT);
     }
     for (ret->slot_count = 0; ret->slot_count < count; ret->slot_count++) {
         u8 *slot = ret->slots[ret->slot_count].b;
@@ -115,7 +115,7 @@ static bool read_access(struct rpc_request *r, const json_t *object, struct call
     }
     struct tx_access *access = ARENA_ARRAY(&r->arena, struct tx_access, count + 1);
     if (access == NULL) {
-        return rpc_fine(r, fail(ERR_LIMIT));
+        return rpc_fault(r, ERR_LIMIT);
     }
     for (size_t i = 0; i < count; i++) {
         if (!read_access_entry(r, json_array_get(list, i), &left, &access[i])) {

@@ -40,8 +40,7 @@ static bool block_tips(struct rpc_request *r, u64 height, struct rpc_block_data 
     }
     struct tip *tips = ARENA_ARRAY(&r->arena, struct tip, block->txs.count + 1);
     if (tips == NULL) {
-        (void)rpc_fine(r, fail(ERR_LIMIT));
-        return false;
+        return rpc_fault(r, ERR_LIMIT);
     }
     u64 before = 0;
     for (size_t i = 0; i < block->txs.count; i++) {
@@ -51,7 +50,7 @@ static bool block_tips(struct rpc_request *r, u64 height, struct rpc_block_data 
             return false;
         }
         if (!tx_price(&tx, block->header.base_fee, &price, &tips[i].tip)) {
-            return rpc_fine(r, fail(ERR_INTEGRITY));
+            return rpc_fault(r, ERR_INTEGRITY);
         }
         tips[i].gas = block->receipts[i].cumulative_gas - before;
         before = block->receipts[i].cumulative_gas;

@@ -127,7 +127,7 @@ static void put_fees(json_t *object, const struct tx *tx, const struct rpc_place
 /* The sender of a transaction that was accepted once. */
 static bool sender_of(struct rpc_request *r, const struct tx *tx, struct address *ret)
 {
-    return tx_sender(tx, ret) || rpc_fine(r, fail(ERR_INTEGRITY));
+    return tx_sender(tx, ret) || rpc_fault(r, ERR_INTEGRITY);
 }
 
 json_t *rpc_json_tx(struct rpc_request *r, bytes raw, const struct address *sender,

@@ -66,6 +66,12 @@ json_t *rpc_refuse(struct rpc_request *r, enum rpc_code code, const char *format
     __attribute__((format(printf, 3, 4)));
 /* rpc_fine: true for ok(); a fault becomes an internal error (logged), ERR_LIMIT a limit. */
 bool rpc_fine(struct rpc_request *r, err e);
+/* rpc_fault: the same for a fault found here; always false. */
+static inline bool rpc_fault(struct rpc_request *r, enum err_code code)
+{
+    (void)rpc_fine(r, fail(code));
+    return false;
+}
 /* rpc_enter: waits while the application is not to be touched; false: the node stops. */
 bool rpc_enter(struct rpc_request *r);
 
@@ -136,6 +142,12 @@ json_t *rpc_json_log(const struct journal_log *log, const struct rpc_place *plac
 /* Of a block without its transactions. is_pending: hash, nonce and miner are null. */
 json_t *rpc_json_header(const struct block_header *header, const struct hash *hash,
                         bool is_pending);
+
+/* --- node_methods.c --- */
+
+/* rpc_put_certified: height, header, and the consensus header of the next height with its
+ * certificate. */
+bool rpc_put_certified(struct rpc_request *r, json_t *object, u64 height);
 
 /* --- calls.c --- */
 

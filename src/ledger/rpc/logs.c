@@ -31,7 +31,7 @@ static bool read_addresses(struct rpc_request *r, const json_t *value, struct ar
     }
     filter->addresses = ARENA_ARRAY(arena, struct address, count + 1);
     if (filter->addresses == NULL) {
-        return rpc_fine(r, fail(ERR_LIMIT));
+        return rpc_fault(r, ERR_LIMIT);
     }
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
@@ -56,7 +56,7 @@ static bool read_topic(struct rpc_request *r, const json_t *value, struct arena 
     }
     topics->items = ARENA_ARRAY(arena, struct hash, count + 1);
     if (topics->items == NULL) {
-        return rpc_fine(r, fail(ERR_LIMIT));
+        return rpc_fault(r, ERR_LIMIT);
     }
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;

@@ -8,6 +8,7 @@
     X(cairn_genesis, 0, 0, rpc_cairn_genesis)                                                      \
     X(cairn_head, 0, 2, rpc_cairn_head)                                                            \
     X(cairn_modules, 0, 0, rpc_cairn_modules)                                                      \
+    X(cairn_receipt, 1, 1, rpc_cairn_receipt)                                                      \
     X(debug_getRawBlock, 1, 1, rpc_raw_block)                                                      \
     X(debug_getRawHeader, 1, 1, rpc_raw_header)                                                    \
     X(debug_getRawReceipts, 1, 1, rpc_raw_receipts)                                                \

@@ -100,7 +100,7 @@ static bool add_content(void *ctx, const struct pool_tx *tx)
     content->bytes += tx->raw.len;
     if (object == NULL || content->bytes > RPC_REPLY_BYTES_MAX / 2) {
         json_decref(object);
-        rpc_fine(content->r, fail(ERR_LIMIT));
+        rpc_fault(content->r, ERR_LIMIT);
         return false;
     }
     hex_encode(sender + 2, sizeof sender - 2, BYTES_OF(tx->sender));
@@ -168,8 +168,8 @@ json_t *rpc_cairn_modules(struct rpc_request *r)
     return list;
 }
 
-/* The head that the consensus header of the next height has certified. */
-static json_t *certified_head(struct rpc_request *r, u64 height)
+/* The consensus header of the next height certifies the header of this one. */
+bool rpc_put_certified(struct rpc_request *r, json_t *object, u64 height)
 {
     struct state_view *view = rpc_chain_view(r);
     bytes header;
@@ -177,12 +177,21 @@ static json_t *certified_head(struct rpc_request *r, u64 height)
     if (view == NULL ||
         !rpc_fine(r, state_view_block(view, STATE_HEADER, height, &r->arena, &header)) ||
         !rpc_fine(r, state_view_block(view, STATE_CONSENSUS, height + 1, &r->arena, &consensus))) {
-        return NULL;
+        return false;
     }
-    json_t *object = json_object();
     rpc_put(object, "height", json_quantity(height));
     rpc_put(object, "header", json_data(header));
     rpc_put(object, "consensus", json_data(consensus));
+    return true;
+}
+
+static json_t *certified_head(struct rpc_request *r, u64 height)
+{
+    json_t *object = json_object();
+    if (!rpc_put_certified(r, object, height)) {
+        json_decref(object);
+        return NULL;
+    }
     return object;
 }
 
