@@ -1,32 +1,35 @@
-/* account.c: signing and sending transactions. */
+/* account.c: signing and sending transactions.
+ *
+ * Nonces are given out in order by one fiber at a time. chain_send() also submits for the first time
+ * in its turn, so that a refusal leaves no gap: the nonce is taken back before anyone got the next.
+ * What was submitted once, or may have been, is submitted again until there is a receipt, for ledger
+ * nodes forget their pools when they restart.
+ */
 #include "chain/internal.h"
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ledger/exec/gas.h"
 #include "ledger/exec/tx.h"
 
 #define SUBMIT_AGAIN_MS 3000
+#define SUBMIT_FIRST_MS 5000 /* others wait for their nonces that long at most */
+#define NONCE_TAKEN_MS 4000 /* the nonce is used and no receipt turns up */
 #define PRIORITY_FEE_WEI 1000000u
+#define BASE_FEE_FACTOR 4u
 #define NONCE_UNKNOWN UINT64_MAX
+#define NONCE_LAST (UINT64_MAX - 2) /* EIP-2681 */
+#define SMALL_ANSWER_BYTES_MAX KIB(64)
 
 struct chain_account {
     struct chain *chain;
     struct secp_secret secret;
     struct address address;
     u64 next_nonce;
-    struct gate signing; /* one at a time: estimate, then take the nonce */
+    u64 resyncs;         /* how often it was asked for */
+    struct gate signing; /* one at a time takes a nonce */
 };
-
-static err pending_nonce(struct chain_account *account, u64 deadline_ms, u64 *ret_nonce)
-{
-    json_t *answer;
-    json_t *params = json_pack("[o, s]", json_data(BYTES_OF(account->address)), "pending");
-    TRY(rpc_call(&account->chain->rpc, "eth_getTransactionCount", params, deadline_ms, NULL,
-                 &answer));
-    bool fine = json_read_quantity(answer, ret_nonce);
-    json_decref(answer);
-    return fine ? ok() : fail(ERR_MALFORMED);
-}
 
 err chain_account_open(struct chain *chain, const struct secp_secret *secret,
                        struct chain_account **ret_account)
@@ -54,43 +57,91 @@ struct address chain_account_address(const struct chain_account *account)
     return account->address;
 }
 
+void chain_account_resync(struct chain_account *account)
+{
+    account->next_nonce = NONCE_UNKNOWN;
+    account->resyncs++;
+}
+
+/* ---- small questions ---- */
+
+static err read_u64(void *ctx, const json_t *answer)
+{
+    u64 *ret = ctx;
+    return json_read_quantity(answer, ret) ? ok() : fail(ERR_MALFORMED);
+}
+
+static err ask_u64(struct chain *chain, const char *method, json_t *params, u64 deadline_ms,
+                   struct rpc_error *ret_error, u64 *ret)
+{
+    const struct rpc_request request = {
+        .method = method,
+        .params = params,
+        .answer_bytes_max = SMALL_ANSWER_BYTES_MAX,
+        .deadline_ms = deadline_ms,
+        .read = read_u64,
+        .ctx = ret,
+    };
+    return rpc_call(&chain->rpc, &request, ret_error);
+}
+
+/* The nonce behind what waits in the node's pool. An answer from before a resync says nothing. */
+static err sync_nonce(struct chain_account *account, u64 deadline_ms)
+{
+    while (account->next_nonce == NONCE_UNKNOWN) {
+        u64 resyncs = account->resyncs;
+        u64 nonce;
+        json_t *params = json_pack("[o, s]", json_data(BYTES_OF(account->address)), "pending");
+        TRY(ask_u64(account->chain, "eth_getTransactionCount", params, deadline_ms, NULL, &nonce));
+        if (nonce > NONCE_LAST) {
+            return fail(ERR_MALFORMED);
+        }
+        if (account->resyncs == resyncs) {
+            account->next_nonce = nonce;
+        }
+    }
+    return ok();
+}
+
 static err estimate(struct chain_account *account, const struct chain_call *call, u64 deadline_ms,
                     u64 *ret_gas)
 {
     u8 value[32];
+    struct rpc_error error;
+    u64 gas;
     u256_to_be(value, call->value);
     json_t *request = json_pack("{s:o, s:o, s:o, s:o}", "from", json_data(BYTES_OF(account->address)),
                                 "to", json_data(BYTES_OF(call->to)), "value",
                                 json_quantity256(value), "data", json_data(call->input));
-    json_t *answer;
-    struct rpc_error error;
-    err e = rpc_call(&account->chain->rpc, "eth_estimateGas", json_pack("[o]", request),
-                     deadline_ms, &error, &answer);
+    err e = ask_u64(account->chain, "eth_estimateGas", json_pack("[o]", request), deadline_ms,
+                    &error, &gas);
     if (is_err(e, ERR_REFUSED)) {
         log_warn("chain", "the ledger would refuse the call: %s", error.message);
     }
     TRY(e);
-    u64 gas;
-    bool fine = json_read_quantity(answer, &gas);
-    json_decref(answer);
-    if (!fine) {
+    if (gas > GAS_TX_MAX) {
         return fail(ERR_MALFORMED);
     }
-    *ret_gas = gas + gas / 4;
+    *ret_gas = min_u64(gas + gas / 4, GAS_TX_MAX);
     return ok();
 }
 
+/* ---- signing ---- */
+
 static void make_tx(const struct chain_account *account, const struct chain_call *call, u64 gas,
-                    u64 nonce, struct tx *ret_tx)
+                    struct tx *ret_tx)
 {
-    u64 base_fee = account->chain->head.base_fee;
+    struct u256 tip = u256_from_u64(PRIORITY_FEE_WEI);
+    struct u256 max_fee = u256_from_u64(account->chain->head.base_fee);
+    bool fits = u256_mul_u64(&max_fee, max_fee, BASE_FEE_FACTOR) && u256_add(&max_fee, max_fee, tip);
+    assert_that(fits); /* of two 64 bit numbers */
     *ret_tx = (struct tx){
         .type = TX_DYNAMIC_FEE,
         .has_chain_id = true,
-        .chain_id = account->chain->chain_id,
-        .nonce = nonce,
-        .max_priority = u256_from_u64(PRIORITY_FEE_WEI),
-        .max_fee = u256_from_u64(base_fee * 4 + PRIORITY_FEE_WEI),
+        .chain_id = account->chain->trust.chain_id,
+        .nonce = account->next_nonce,
+        .max_priority = tip,
+        .max_fee = max_fee,
         .gas_limit = gas,
         .to = call->to,
         .value = call->value,
@@ -99,29 +150,24 @@ static void make_tx(const struct chain_account *account, const struct chain_call
     tx_sign(ret_tx, &account->secret);
 }
 
-static err sign_locked(struct chain_account *account, const struct chain_call *call,
-                       struct arena *arena, u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash)
+/* In the gate: takes the next nonce. */
+static err sign(struct chain_account *account, const struct chain_call *call, u64 gas,
+                struct arena *arena, u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash)
 {
-    u64 gas = call->gas_limit;
-    if (gas == 0) {
-        TRY(estimate(account, call, deadline_ms, &gas));
-    }
-    if (account->next_nonce == NONCE_UNKNOWN) {
-        TRY(pending_nonce(account, deadline_ms, &account->next_nonce));
-    }
     struct tx tx;
-    struct buf raw;
-    make_tx(account, call, gas, account->next_nonce, &tx);
-    buf_init(&raw, CHAIN_RAW_TX_BYTES_MAX);
-    tx_encode(&raw, &tx);
-    err e = buf_done(&raw);
-    if (is_ok(e)) {
-        *ret_raw = arena_copy(arena, buf_bytes(&raw));
-        e = ret_raw->data != NULL ? ok() : fail(ERR_LIMIT);
+    struct buf out;
+    TRY(sync_nonce(account, deadline_ms));
+    make_tx(account, call, gas, &tx);
+    buf_init(&out, CHAIN_RAW_TX_BYTES_MAX);
+    tx_encode(&out, &tx);
+    err e = buf_done(&out);
+    bytes raw = is_ok(e) ? arena_copy(arena, buf_bytes(&out)) : (bytes){0};
+    buf_free(&out);
+    if (raw.data == NULL) {
+        return fail(ERR_LIMIT);
     }
-    buf_free(&raw);
-    TRY(e);
-    tx_hash(ret_hash, *ret_raw);
+    tx_hash(ret_hash, raw);
+    *ret_raw = raw;
     account->next_nonce++;
     return ok();
 }
@@ -129,59 +175,195 @@ static err sign_locked(struct chain_account *account, const struct chain_call *c
 err chain_sign(struct chain_account *account, const struct chain_call *call, struct arena *arena,
                u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash)
 {
+    u64 gas = call->gas_limit;
+    if (gas == 0) {
+        TRY(estimate(account, call, deadline_ms, &gas));
+    }
     TRY(gate_enter(account->chain->loop, &account->signing, 1, deadline_ms));
-    err e = sign_locked(account, call, arena, deadline_ms, ret_raw, ret_hash);
+    err e = sign(account, call, gas, arena, deadline_ms, ret_raw, ret_hash);
     gate_leave(&account->signing, 1);
     return e;
 }
 
-void chain_account_resync(struct chain_account *account) { account->next_nonce = NONCE_UNKNOWN; }
+/* ---- submitting ---- */
 
-err chain_submit_raw(struct chain *chain, bytes raw, u64 deadline_ms)
+static err read_anything(void *ctx, const json_t *answer)
 {
-    json_t *answer;
-    struct rpc_error error;
-    err e = rpc_call(&chain->rpc, "eth_sendRawTransaction", json_pack("[o]", json_data(raw)),
-                     deadline_ms, &error, &answer);
-    if (is_err(e, ERR_REFUSED)) {
-        if (bytes_eq_str(bytes_str(error.message), "already known")) {
-            return ok();
-        }
-        log_debug("chain", "transaction refused: %s", error.message);
-    }
-    TRY(e);
-    json_decref(answer);
+    (void)ctx;
+    (void)answer; /* the hash is ours to know */
     return ok();
 }
 
-/* Submits again now and then: a ledger node that restarts forgets its pool. */
-static err submit_and_await(struct chain *chain, bytes raw, const struct hash *hash,
-                            struct arena *arena, u64 deadline_ms, struct chain_receipt *ret)
+/* What the pool says, as far as it matters here. */
+enum submission {
+    SUBMITTED,    /* it waits in the pool */
+    SUBMIT_LATER, /* not now: the pool is full, or too many of this account wait in it */
+    SUBMIT_TAKEN, /* its nonce is used, maybe by itself */
+    SUBMIT_NEVER, /* refused for good */
+};
+
+static bool says(const struct rpc_error *error, enum tx_verdict verdict)
 {
-    for (bool first = true;; first = false) {
-        u64 call_deadline = min_u64(deadline_ms, chain_deadline(chain, CHAIN_CALL_TIMEOUT_MS));
-        err submitted = chain_submit_raw(chain, raw, call_deadline);
-        if (first && is_err(submitted, ERR_REFUSED)) {
-            return submitted;
-        }
-        u64 round = min_u64(deadline_ms, chain_deadline(chain, SUBMIT_AGAIN_MS));
-        err e = chain_await(chain, hash, arena, round, ret);
-        if (!is_err(e, ERR_TIMEOUT) || round == deadline_ms) {
-            return e;
+    return strcmp(error->message, tx_verdict_text(verdict)) == 0;
+}
+
+static enum submission submission_of(const struct rpc_error *error)
+{
+    static const enum tx_verdict later[] = {TX_POOL_FULL, TX_ACCOUNT_LIMIT, TX_NONCE_TOO_HIGH,
+                                            TX_FEE_BELOW_BASE};
+    if (says(error, TX_ALREADY_KNOWN)) {
+        return SUBMITTED;
+    }
+    if (says(error, TX_NONCE_TOO_LOW) || says(error, TX_REPLACEMENT_UNDERPRICED)) {
+        return SUBMIT_TAKEN;
+    }
+    for (size_t i = 0; i < COUNT_OF(later); i++) {
+        if (says(error, later[i])) {
+            return SUBMIT_LATER;
         }
     }
+    return SUBMIT_NEVER;
+}
+
+static err submit(struct chain *chain, bytes raw, u64 deadline_ms, enum submission *ret)
+{
+    struct rpc_error error;
+    const struct rpc_request request = {
+        .method = "eth_sendRawTransaction",
+        .params = json_pack("[o]", json_data(raw)),
+        .answer_bytes_max = SMALL_ANSWER_BYTES_MAX,
+        .deadline_ms = deadline_ms,
+        .read = read_anything,
+    };
+    err e = rpc_call(&chain->rpc, &request, &error);
+    if (is_err(e, ERR_REFUSED)) {
+        *ret = submission_of(&error);
+        if (*ret == SUBMIT_NEVER) {
+            log_warn("chain", "the ledger refused a transaction: %s", error.message);
+        } else if (*ret != SUBMITTED) {
+            log_debug("chain", "transaction refused for now: %s", error.message);
+        }
+        return ok();
+    }
+    TRY(e);
+    *ret = SUBMITTED;
+    return ok();
+}
+
+err chain_submit_raw(struct chain *chain, bytes raw, u64 deadline_ms)
+{
+    enum submission submission;
+    TRY(submit(chain, raw, deadline_ms, &submission));
+    switch (submission) {
+    case SUBMITTED:
+        return ok();
+    case SUBMIT_LATER:
+        return fail(ERR_BUSY);
+    case SUBMIT_TAKEN:
+    case SUBMIT_NEVER:
+        return fail(ERR_REFUSED);
+    }
+    unreachable_case();
+}
+
+/* ---- sending ---- */
+
+struct sending {
+    struct chain_account *account;
+    struct arena *arena;
+    u64 deadline_ms;
+    bytes raw;
+    struct hash hash;
+    u64 taken_ms; /* since when its nonce is known to be used; 0: it is not */
+};
+
+/* In the gate: signs and submits once. A transaction that is refused for good never was: its nonce
+ * is the next one's. If it is not known whether it got there, it stays. */
+static err sign_and_submit(struct sending *sending, const struct chain_call *call, u64 gas)
+{
+    struct chain_account *account = sending->account;
+    u64 first_ms = min_u64(sending->deadline_ms, chain_deadline(account->chain, SUBMIT_FIRST_MS));
+    enum submission submission;
+    TRY(sign(account, call, gas, sending->arena, sending->deadline_ms, &sending->raw,
+             &sending->hash));
+    err e = submit(account->chain, sending->raw, first_ms, &submission);
+    if (is_err(e, ERR_CANCELLED)) {
+        return e;
+    }
+    if (is_ok(e) && submission == SUBMIT_NEVER) {
+        account->next_nonce -= account->next_nonce != NONCE_UNKNOWN;
+        return fail(ERR_REFUSED);
+    }
+    if (is_ok(e) && submission == SUBMIT_TAKEN) {
+        chain_account_resync(account); /* so that the next one does not take a used one, too */
+        sending->taken_ms = loop_now_ms(account->chain->loop);
+    }
+    return ok();
+}
+
+static err submit_again(struct sending *sending)
+{
+    struct chain *chain = sending->account->chain;
+    u64 call_ms = min_u64(sending->deadline_ms, chain_deadline(chain, CHAIN_CALL_TIMEOUT_MS));
+    enum submission submission;
+    err e = submit(chain, sending->raw, call_ms, &submission);
+    if (!is_ok(e)) {
+        return is_err(e, ERR_CANCELLED) ? e : ok(); /* the next round may get through */
+    }
+    if (submission != SUBMIT_TAKEN) {
+        sending->taken_ms = 0;
+    } else if (sending->taken_ms == 0) {
+        sending->taken_ms = loop_now_ms(chain->loop);
+    }
+    return ok();
+}
+
+/* Until there is a receipt, or the nonce is another transaction's. */
+static err await_and_resubmit(struct sending *sending, struct chain_receipt *ret)
+{
+    struct chain *chain = sending->account->chain;
+    for (;;) {
+        u64 round_ms = min_u64(sending->deadline_ms, chain_deadline(chain, SUBMIT_AGAIN_MS));
+        err e = chain_await(chain, &sending->hash, sending->arena, round_ms, ret);
+        u64 now_ms = loop_now_ms(chain->loop);
+        if (!is_err(e, ERR_TIMEOUT) || now_ms >= sending->deadline_ms) {
+            return e;
+        }
+        if (sending->taken_ms != 0 && now_ms - sending->taken_ms >= NONCE_TAKEN_MS) {
+            return fail(ERR_CONFLICT);
+        }
+        TRY(submit_again(sending));
+    }
+}
+
+static void log_revert(const struct hash *hash, u64 height)
+{
+    char text[2 * sizeof hash->b + 1];
+    hex_encode(text, sizeof text, BYTES_OF(*hash));
+    log_warn("chain", "transaction 0x%s was reverted in block %llu", text,
+             (unsigned long long)height);
 }
 
 err chain_send(struct chain_account *account, const struct chain_call *call, struct arena *arena,
                u64 deadline_ms, struct chain_receipt *ret_receipt)
 {
-    bytes raw;
-    struct hash hash;
-    TRY(chain_sign(account, call, arena, deadline_ms, &raw, &hash));
-    err e = submit_and_await(account->chain, raw, &hash, arena, deadline_ms, ret_receipt);
+    struct sending sending = {.account = account, .arena = arena, .deadline_ms = deadline_ms};
+    u64 gas = call->gas_limit;
+    if (gas == 0) {
+        TRY(estimate(account, call, deadline_ms, &gas));
+    }
+    TRY(gate_enter(account->chain->loop, &account->signing, 1, deadline_ms));
+    err e = sign_and_submit(&sending, call, gas);
+    gate_leave(&account->signing, 1);
+    TRY(e);
+    e = await_and_resubmit(&sending, ret_receipt);
     if (!is_ok(e)) {
         chain_account_resync(account);
         return e;
     }
-    return ret_receipt->success ? ok() : fail(ERR_REFUSED);
+    if (!ret_receipt->success) {
+        log_revert(&sending.hash, ret_receipt->height);
+        return fail(ERR_REFUSED);
+    }
+    return ok();
 }

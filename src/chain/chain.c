@@ -10,17 +10,18 @@
 static err wait_for_first_head(struct chain *chain, u64 deadline_ms)
 {
     for (;;) {
-        err e = chain_fetch_head(chain, 0, 0);
+        err e = chain_fetch_head(chain, 0, 0, deadline_ms);
         if (is_ok(e) && chain->head.time != 0) {
             return e;
         }
         if (is_err(e, ERR_INTEGRITY) || is_err(e, ERR_CANCELLED)) {
             return e;
         }
-        if (loop_now_ms(chain->loop) >= deadline_ms) {
+        u64 again_ms = chain_deadline(chain, FIRST_HEAD_RETRY_MS);
+        if (again_ms >= deadline_ms) {
             return is_ok(e) ? fail(ERR_TIMEOUT) : e;
         }
-        TRY(fiber_sleep(chain->loop, chain_deadline(chain, FIRST_HEAD_RETRY_MS)));
+        TRY(fiber_sleep(chain->loop, again_ms));
     }
 }
 
@@ -30,14 +31,14 @@ err chain_open(struct loop *loop, const struct chain_options *options, u64 deadl
     struct chain *chain = MEM_NEW(struct chain);
     chain->loop = loop;
     event_init(&chain->advanced);
-    event_init(&chain->idle);
-    map_init(&chain->storages);
+    event_init(&chain->closed);
+    group_init(&chain->followers);
+    map_init(&chain->accounts);
     err e;
     TRY_GOTO(e, rpc_link_init(&chain->rpc, loop, options->rpc_urls, options->rpc_url_count), failed);
     TRY_GOTO(e, chain_read_genesis(chain, options->genesis_path), failed);
     TRY_GOTO(e, wait_for_first_head(chain, deadline_ms), failed);
-    chain->fibers = 1;
-    TRY_GOTO(e, fiber_start(loop, "chain", chain_follow, chain), failed);
+    TRY_GOTO(e, group_start(loop, &chain->followers, "chain", chain_follow, chain), failed);
     *ret_chain = chain;
     return ok();
 failed:
@@ -52,18 +53,15 @@ void chain_close(struct chain *chain)
         return;
     }
     chain->closing = true;
-    while (chain->fibers > 0) {
-        err e = event_wait(chain->loop, &chain->idle, DEADLINE_NONE);
-        if (!is_ok(e)) {
-            fiber_yield(chain->loop); /* stopping: the follower unwinds by itself */
-        }
-    }
-    chain_storages_free(chain);
+    rpc_link_cancel(&chain->rpc);
+    event_wake_all(&chain->closed);
+    group_wait(chain->loop, &chain->followers);
+    chain_views_free(chain);
     rpc_link_free(&chain->rpc);
     mem_free(chain);
 }
 
-u64 chain_id(const struct chain *chain) { return chain->chain_id; }
+u64 chain_id(const struct chain *chain) { return chain->trust.chain_id; }
 
 struct chain_head chain_head(const struct chain *chain) { return chain->head; }
 

@@ -1,14 +1,18 @@
 /* chain.h: a role's view of the ledger. Roles see the chain only through this header.
  *
  * It keeps the newest finalised head: a consensus header whose seat signatures check against the
- * validator set of the genesis, and the Ethereum header that it commits to. Module records are read
- * by eth_getProof and checked against that header's state root, so a lying RPC node can withhold but
- * not deceive. Transactions are signed here and sent; their receipts are awaited.
+ * seats of the genesis, and the Ethereum header that it commits to. Module records are read by
+ * eth_getProof and checked against that header's state root, receipts are proven the same way; so a
+ * lying ledger node can keep things back but not deceive. (Two answers are taken on trust, and can
+ * only waste time: the estimate of gas, and the next nonce.) With several urls the nodes are tried
+ * in turn; one that lies, stalls or falls behind is passed over. Transactions are signed here.
  *
  * First over JSON-RPC, later over the light client; nothing above changes. Reads of records use the
  * layout functions of ledger/modules (X_layout.h), which take a slot_source: chain_view() runs such
  * a function again and again, fetching every slot it missed in one batch, until it misses none.
- * Every call may park the fiber.
+ *
+ * Every call may park the fiber, and ends by its deadline, or soon after loop_stop() with
+ * ERR_CANCELLED. Any number of fibers may use one chain.
  */
 #ifndef CHAIN_CHAIN_H
 #define CHAIN_CHAIN_H
@@ -25,9 +29,9 @@
 struct chain;
 
 struct chain_options {
-    const char *const *rpc_urls;  /* tried in turn; at least one */
+    const char *const *rpc_urls; /* http, tried in turn; 1 to 16; copied */
     size_t rpc_url_count;
-    const char *genesis_path;     /* chain id and seats */
+    const char *genesis_path; /* chain id and seats; read once */
 };
 
 struct chain_head {
@@ -38,11 +42,13 @@ struct chain_head {
     u64 base_fee;
 };
 
-/* chain_open: starts following; waits for the first checked head until the deadline.
- * ERR_NETWORK, ERR_TIMEOUT, ERR_INTEGRITY (another chain, or signatures that do not check). */
+/* chain_open: starts following; waits for the first checked head until the deadline. ERR_USAGE: urls
+ * or genesis file; ERR_INTEGRITY, without waiting: every node is of another chain, or its signatures
+ * do not check; at the deadline the last fault, such as ERR_NETWORK, ERR_MALFORMED, ERR_TIMEOUT. */
 err chain_open(struct loop *loop, const struct chain_options *options, u64 deadline_ms,
                struct chain **ret_chain);
-/* chain_close: after loop_stop() or when no call is running. */
+/* chain_close: after loop_stop() or when no call is running. Does not wait for any node. NULL is
+ * fine. */
 void chain_close(struct chain *chain);
 u64 chain_id(const struct chain *chain);
 /* chain_head: the newest checked head, from memory. */
@@ -53,10 +59,14 @@ err chain_wait(struct chain *chain, u64 height, u64 deadline_ms);
 bool chain_healthy(const struct chain *chain);
 
 /* chain_view: fn reads records through the source; it is called several times, so it must only
- * overwrite its outputs. Slots are cached per head. ERR_INTEGRITY: a proof did not check. */
+ * overwrite its outputs, and it must not wait. All it reads is of one head, the newest at the
+ * beginning or a later one; what is known of a storage root is not fetched again. The result is that
+ * of the last call of fn, which had all it asked for. ERR_INTEGRITY: a proof did not check; ERR_LIMIT:
+ * too many slots (some 60,000) or modules (16). */
 typedef err chain_view_fn(void *ctx, const struct slot_source *slots);
 err chain_view(struct chain *chain, chain_view_fn *fn, void *ctx, u64 deadline_ms);
 
+/* chain_balance: proven, at the newest head. */
 err chain_balance(struct chain *chain, const struct address *account, struct u256 *ret_wei,
                   u64 deadline_ms);
 
@@ -83,10 +93,14 @@ struct chain_call {
 
 /* chain_sign: a signed transaction (type 2) with the account's next nonce. The bytes are the
  * caller's duty from here on: unless they get into a block, later nonces wait. ret_raw lives in
- * arena. ERR_REFUSED: the estimate says that it would revert (reason in the log). */
+ * arena. ERR_REFUSED: the estimate says that it would revert (reason in the log); it knows nothing
+ * of transactions that are not in a block yet, so calls that build on one another need a gas_limit.
+ * After a fault no nonce was taken. */
 err chain_sign(struct chain_account *account, const struct chain_call *call, struct arena *arena,
                u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash);
-/* chain_submit_raw: known already counts as ok. ERR_REFUSED: the pool refused it for good. */
+/* chain_submit_raw: known already counts as ok. ERR_REFUSED: the pool refused it for good (a used
+ * nonce included, even if this transaction used it: ask for the receipt). ERR_BUSY: not now: the
+ * pool is full, too many of the account wait in it, or its base fee is above the transaction's. */
 err chain_submit_raw(struct chain *chain, bytes raw, u64 deadline_ms);
 
 struct chain_log {
@@ -95,7 +109,7 @@ struct chain_log {
     u8 topic_count;
     bytes data;
     u64 height;
-    u32 index; /* in the block */
+    u32 index; /* in the block; 0 in receipts */
     struct hash tx;
 };
 
@@ -107,17 +121,22 @@ struct chain_receipt {
     size_t log_count;
 };
 
-/* chain_receipt_of: ERR_NOT_FOUND while it is not final. */
+/* chain_receipt_of: proven. ERR_NOT_FOUND while it is not final. From then on chain_head() is not
+ * below its block. */
 err chain_receipt_of(struct chain *chain, const struct hash *tx, struct arena *arena,
                      u64 deadline_ms, struct chain_receipt *ret_receipt);
-/* chain_await: until final. */
+/* chain_await: until final, or ERR_TIMEOUT. */
 err chain_await(struct chain *chain, const struct hash *tx, struct arena *arena, u64 deadline_ms,
                 struct chain_receipt *ret_receipt);
-/* chain_send: sign, submit (again now and then), await. ERR_REFUSED if it reverted. */
+/* chain_send: sign, submit (again now and then), await. Fibers may send at once; their nonces are in
+ * the order of submission. ERR_REFUSED if it reverted or the ledger would not have it; ERR_CONFLICT:
+ * its nonce went to another transaction; ERR_TIMEOUT: it may still get into a block. */
 err chain_send(struct chain_account *account, const struct chain_call *call, struct arena *arena,
                u64 deadline_ms, struct chain_receipt *ret_receipt);
 
-/* chain_logs: logs of one address in (from, to], final blocks only, oldest first. */
+/* chain_logs: logs of one address in (from, to], final blocks only, oldest first. Not proven: a
+ * node may leave some out or invent them; for looking around, not for decisions. ERR_LIMIT: more
+ * than CHAIN_LOGS_MAX; ERR_REFUSED: more than the node searches at once (10,000 blocks). */
 err chain_logs(struct chain *chain, const struct address *address, u64 from, u64 to,
                struct arena *arena, u64 deadline_ms, const struct chain_log **ret_logs,
                size_t *ret_count);

@@ -4,113 +4,96 @@
 #include "base/log.h"
 #include "os/file.h"
 
-#define GENESIS_BYTES_MAX MIB(16)
+#define HEAD_ANSWER_BYTES_MAX KIB(64)
+#define HEAD_MARGIN_MS 3000 /* for a node to answer once it need not wait any more */
 #define HEAD_RETRY_MS 500
+/* So long without a new head, and the next node is followed. */
+#define HEAD_STALE_MS 15000
 
 err chain_read_genesis(struct chain *chain, const char *path)
 {
     struct arena arena;
-    json_t *root = NULL;
     bytes text;
-    arena_init(&arena, GENESIS_BYTES_MAX);
+    arena_init(&arena, CHECK_GENESIS_BYTES_MAX);
     err e = file_load(path, &arena, &text);
     if (is_ok(e)) {
-        e = json_parse(text, GENESIS_BYTES_MAX, &root);
+        e = check_genesis(text, &chain->trust);
     }
     arena_free(&arena);
-    if (!is_ok(e)) {
-        log_error("chain", "cannot read the genesis %s: %s", path, err_text(e));
-        return e;
-    }
-    const json_t *id = json_object_get(root, "chain_id");
-    const json_t *seats = json_object_get(root, "seats");
-    size_t count = json_array_size(seats);
-    bool fine = json_is_integer(id) && json_integer_value(id) > 0 && count > 0 && count <= SEATS_MAX;
-    chain->chain_id = (u64)json_integer_value(id);
-    for (size_t i = 0; fine && i < count; i++) {
-        fine = json_read_fixed(json_array_get(seats, i), chain->seats.items[i].b, 20);
-    }
-    chain->seats.count = fine ? count : 0;
-    json_decref(root);
-    if (!fine) {
+    if (is_err(e, ERR_USAGE)) {
         log_error("chain", "the genesis %s names no chain id or no seats", path);
-        return fail(ERR_USAGE);
+    } else if (!is_ok(e)) {
+        log_error("chain", "cannot read the genesis %s: %s", path, err_text(e));
     }
+    return e;
+}
+
+void chain_adopt(struct chain *chain, const struct chain_head *head)
+{
+    if (head->height > chain->head.height || chain->head.time == 0) {
+        chain->head = *head;
+        chain->advanced_ms = loop_now_ms(chain->loop);
+        event_wake_all(&chain->advanced);
+    }
+}
+
+/* Null, or a certified head; one that is not above ours says as little as null. */
+static err read_head(void *ctx, const json_t *answer)
+{
+    struct chain *chain = ctx;
+    struct chain_head head;
+    if (json_is_null(answer)) {
+        return ok();
+    }
+    TRY(check_head(&chain->trust, answer, &head));
+    chain_adopt(chain, &head);
     return ok();
 }
 
-static err check_head(struct chain *chain, const json_t *answer, struct arena *arena,
-                      struct chain_head *ret_head)
+err chain_fetch_head(struct chain *chain, u64 after, u64 wait_ms, u64 deadline_ms)
 {
-    bytes header_bytes;
-    bytes part;
-    if (!json_read_data(json_object_get(answer, "header"), arena, &header_bytes) ||
-        !json_read_data(json_object_get(answer, "consensus"), arena, &part)) {
-        return fail(ERR_MALFORMED);
-    }
-    struct block_header header;
-    struct consensus_header consensus;
-    struct certificate certificate;
-    struct hash hash;
-    struct hash id;
-    TRY(block_header_decode(header_bytes, &header));
-    TRY(consensus_part_decode(part, &consensus, &certificate));
-    block_header_hash(&hash, &header);
-    consensus_header_id(&id, &consensus);
-    bool certified = consensus.chain_id == chain->chain_id &&
-                     consensus.height == header.number + 1 &&
-                     hash_eq(&consensus.parent_hash, &hash) && hash_eq(&certificate.block_id, &id) &&
-                     certificate.height == consensus.height &&
-                     certificate_valid(&certificate, chain->chain_id, &chain->seats);
-    if (!certified) {
-        return fail(ERR_INTEGRITY);
-    }
-    *ret_head = (struct chain_head){
-        .height = header.number,
-        .time = header.time,
-        .hash = hash,
-        .state_root = header.state_root,
+    const struct rpc_request request = {
+        .method = "cairn_head",
+        .params = json_pack("[o, o]", json_quantity(after), json_quantity(wait_ms)),
+        .answer_bytes_max = HEAD_ANSWER_BYTES_MAX,
+        .deadline_ms = deadline_ms,
+        .read = read_head,
+        .ctx = chain,
     };
-    return u256_to_u64(&ret_head->base_fee, header.base_fee) ? ok() : fail(ERR_MALFORMED);
+    TRY(rpc_call(&chain->rpc, &request, NULL));
+    chain->last_poll_ms = loop_now_ms(chain->loop);
+    return ok();
 }
 
-err chain_fetch_head(struct chain *chain, u64 after, u64 wait_ms)
+/* A node may be honest and stuck, or keep back what happens: another one may know more. */
+static void avoid_stale_node(struct chain *chain)
 {
-    json_t *answer;
-    json_t *params = json_pack("[o, o]", json_quantity(after), json_quantity(wait_ms));
-    TRY(rpc_call(&chain->rpc, "cairn_head", params,
-                 chain_deadline(chain, wait_ms + CHAIN_HEAD_WAIT_MS), NULL, &answer));
-    err e = ok();
-    if (!json_is_null(answer)) {
-        struct chain_head head;
-        struct arena arena;
-        arena_init(&arena, MIB(1));
-        e = check_head(chain, answer, &arena, &head);
-        arena_free(&arena);
-        if (is_ok(e) && (head.height > chain->head.height || chain->head.time == 0)) {
-            chain->head = head;
-            event_wake_all(&chain->advanced);
-        } else if (!is_ok(e)) {
-            log_warn("chain", "a ledger node served a head that does not check");
-            chain->rpc.preferred = (chain->rpc.preferred + 1) % chain->rpc.url_count;
-        }
+    u64 now_ms = loop_now_ms(chain->loop);
+    if (now_ms - chain->advanced_ms >= HEAD_STALE_MS && chain->rpc.url_count > 1) {
+        log_warn("chain", "%s has had no block above %llu for %u s, trying another ledger node",
+                 chain->rpc.urls[chain->rpc.preferred], (unsigned long long)chain->head.height,
+                 HEAD_STALE_MS / 1000);
+        rpc_link_avoid(&chain->rpc);
+        chain->advanced_ms = now_ms; /* as long again for that one */
     }
-    json_decref(answer);
-    if (is_ok(e)) {
-        chain->last_poll_ms = loop_now_ms(chain->loop);
-    }
-    return e;
 }
 
 void chain_follow(void *arg)
 {
     struct chain *chain = arg;
+    const u64 per_node_ms = CHAIN_HEAD_WAIT_MS + HEAD_MARGIN_MS;
     while (!chain->closing && !loop_stopping(chain->loop)) {
-        err e = chain_fetch_head(chain, chain->head.height, CHAIN_HEAD_WAIT_MS);
-        if (!is_ok(e) && !is_ok(fiber_sleep(chain->loop, chain_deadline(chain, HEAD_RETRY_MS)))) {
-            break;
+        u64 begin_ms = loop_now_ms(chain->loop);
+        u64 before = chain->head.height;
+        err e = chain_fetch_head(chain, before, CHAIN_HEAD_WAIT_MS,
+                                 begin_ms + per_node_ms * chain->rpc.url_count);
+        if (is_err(e, ERR_CANCELLED)) {
+            return;
+        }
+        if (chain->head.height == before) {
+            /* A node that answers at once, with a fault or nothing new, is not asked in a hurry. */
+            IGNORE(event_wait(chain->loop, &chain->closed, begin_ms + HEAD_RETRY_MS));
+            avoid_stale_node(chain);
         }
     }
-    chain->fibers--;
-    event_wake_all(&chain->idle);
 }

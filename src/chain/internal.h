@@ -4,24 +4,24 @@
 
 #include "base/map.h"
 #include "chain/chain.h"
+#include "chain/check.h"
 #include "chain/rpc.h"
-#include "ledger/block/consensus.h"
 
-#define CHAIN_HEAD_WAIT_MS 5000
+#define CHAIN_HEAD_WAIT_MS 5000 /* a poll waits that long at the node */
 #define CHAIN_CALL_TIMEOUT_MS 15000
 
 struct chain {
     struct loop *loop;
     struct rpc_link rpc;
-    u64 chain_id;
-    struct seats seats;
-    struct chain_head head;
-    u64 last_poll_ms;
+    struct chain_trust trust;
+    struct chain_head head; /* time 0: none yet */
+    u64 advanced_ms;        /* when the head last moved */
+    u64 last_poll_ms;       /* last one that succeeded */
     struct event advanced;
+    struct event closed; /* woken by chain_close() */
     bool closing;
-    size_t fibers;
-    struct event idle; /* fibers == 0 */
-    struct map storages; /* account address → struct storage_cache */
+    struct group followers; /* the one fiber of head.c */
+    struct map accounts;    /* address → struct view_account, of view.c */
 };
 
 /* chain_deadline: now + ms. */
@@ -31,14 +31,17 @@ static inline u64 chain_deadline(const struct chain *chain, u64 ms)
 }
 
 /* head.c */
-/* chain_read_genesis: chain id and seats. */
+/* chain_read_genesis: fills chain->trust. */
 err chain_read_genesis(struct chain *chain, const char *path);
 /* chain_follow: keeps the head fresh until the chain is closed or the loop stops; runs in a fiber. */
 void chain_follow(void *chain);
-/* chain_fetch_head: one poll; waits at the node for a head above `after`. */
-err chain_fetch_head(struct chain *chain, u64 after, u64 wait_ms);
+/* chain_adopt: a checked head; an older one changes nothing. */
+void chain_adopt(struct chain *chain, const struct chain_head *head);
+/* chain_fetch_head: one poll; waits at the node up to wait_ms for a head above `after`. No such head
+ * is no fault. */
+err chain_fetch_head(struct chain *chain, u64 after, u64 wait_ms, u64 deadline_ms);
 
 /* view.c */
-void chain_storages_free(struct chain *chain);
+void chain_views_free(struct chain *chain);
 
 #endif

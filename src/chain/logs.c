@@ -1,80 +1,46 @@
 /* logs.c: receipts and logs of final blocks. */
 #include "chain/internal.h"
 
-#include "base/log.h"
-
 #define RECEIPT_POLL_MS 400
+#define RECEIPT_ANSWER_BYTES_MAX MIB(8)
+#define LOGS_ANSWER_BYTES_MAX MIB(16)
 
-static bool read_log(const json_t *item, struct arena *arena, struct chain_log *ret_log)
-{
-    const json_t *topics = json_object_get(item, "topics");
-    u64 index;
-    *ret_log = (struct chain_log){.topic_count = (u8)json_array_size(topics)};
-    if (json_array_size(topics) > COUNT_OF(ret_log->topics)) {
-        return false;
-    }
-    for (size_t i = 0; i < ret_log->topic_count; i++) {
-        if (!json_read_fixed(json_array_get(topics, i), ret_log->topics[i].b, 32)) {
-            return false;
-        }
-    }
-    if (!json_read_quantity(json_object_get(item, "logIndex"), &index) || index > UINT32_MAX) {
-        return false;
-    }
-    ret_log->index = (u32)index;
-    return json_read_fixed(json_object_get(item, "address"), ret_log->address.b, 20) &&
-           json_read_data(json_object_get(item, "data"), arena, &ret_log->data) &&
-           json_read_quantity(json_object_get(item, "blockNumber"), &ret_log->height) &&
-           json_read_fixed(json_object_get(item, "transactionHash"), ret_log->tx.b, 32);
-}
+/* ---- receipts ---- */
 
-static err read_logs(const json_t *array, struct arena *arena, const struct chain_log **ret_logs,
-                     size_t *ret_count)
-{
-    size_t count = json_array_size(array);
-    if (!json_is_array(array)) {
-        return fail(ERR_MALFORMED);
-    }
-    struct chain_log *logs = ARENA_ARRAY(arena, struct chain_log, count);
-    if (logs == NULL) {
-        return fail(ERR_LIMIT);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!read_log(json_array_get(array, i), arena, &logs[i])) {
-            return fail(ERR_MALFORMED);
-        }
-    }
-    *ret_logs = logs;
-    *ret_count = count;
-    return ok();
-}
+struct receipt_call {
+    const struct chain *chain;
+    const struct hash *tx;
+    struct arena *arena;
+    struct chain_receipt receipt;
+    struct chain_head head; /* of its block */
+};
 
-static err read_receipt(const json_t *answer, struct arena *arena, struct chain_receipt *ret)
+/* Null: in no block, or the block is not certified yet. */
+static err read_receipt(void *ctx, const json_t *answer)
 {
-    u64 status;
-    if (!json_read_quantity(json_object_get(answer, "blockNumber"), &ret->height) ||
-        !json_read_quantity(json_object_get(answer, "gasUsed"), &ret->gas_used) ||
-        !json_read_quantity(json_object_get(answer, "status"), &status)) {
-        return fail(ERR_MALFORMED);
+    struct receipt_call *call = ctx;
+    if (json_is_null(answer)) {
+        return fail(ERR_NOT_FOUND);
     }
-    ret->success = status == 1;
-    return read_logs(json_object_get(answer, "logs"), arena, &ret->logs, &ret->log_count);
+    return check_receipt(&call->chain->trust, call->tx, answer, call->arena, &call->receipt,
+                         &call->head);
 }
 
 err chain_receipt_of(struct chain *chain, const struct hash *tx, struct arena *arena,
                      u64 deadline_ms, struct chain_receipt *ret_receipt)
 {
-    json_t *answer;
-    json_t *params = json_pack("[o]", json_data(BYTES_OF(*tx)));
-    TRY(rpc_call(&chain->rpc, "eth_getTransactionReceipt", params, deadline_ms, NULL, &answer));
-    struct chain_receipt receipt = {0};
-    err e = json_is_null(answer) ? fail(ERR_NOT_FOUND) : read_receipt(answer, arena, &receipt);
-    json_decref(answer);
-    TRY(e);
-    if (receipt.height > chain->head.height) {
-        return fail(ERR_NOT_FOUND); /* in a block whose state is not certified yet */
-    }
-    *ret_receipt = receipt;
+    struct receipt_call call = {.chain = chain, .tx = tx, .arena = arena};
+    const struct rpc_request request = {
+        .method = "cairn_receipt",
+        .params = json_pack("[o]", json_data(BYTES_OF(*tx))),
+        .answer_bytes_max = RECEIPT_ANSWER_BYTES_MAX,
+        .deadline_ms = deadline_ms,
+        .read = read_receipt,
+        .ctx = &call,
+    };
+    TRY(rpc_call(&chain->rpc, &request, NULL));
+    chain_adopt(chain, &call.head); /* what is read next shows what the transaction did */
+    *ret_receipt = call.receipt;
     return ok();
 }
 
@@ -99,15 +65,45 @@ err chain_await(struct chain *chain, const struct hash *tx, struct arena *arena,
     }
 }
 
+/* ---- logs ---- */
+
+struct logs_call {
+    struct log_query query;
+    struct arena *arena;
+    const struct chain_log *logs;
+    size_t count;
+};
+
+static err read_logs(void *ctx, const json_t *answer)
+{
+    struct logs_call *call = ctx;
+    return check_logs(&call->query, answer, call->arena, &call->logs, &call->count);
+}
+
 err chain_logs(struct chain *chain, const struct address *address, u64 from, u64 to,
                struct arena *arena, u64 deadline_ms, const struct chain_log **ret_logs,
                size_t *ret_count)
 {
+    u64 last = min_u64(to, chain->head.height);
+    struct logs_call call = {
+        .query = {.address = *address, .from = from + 1, .to = last}, .arena = arena};
+    if (from >= last) {
+        *ret_logs = NULL;
+        *ret_count = 0;
+        return ok();
+    }
     json_t *filter = json_pack("{s:o, s:o, s:o}", "address", json_data(BYTES_OF(*address)),
-                               "fromBlock", json_quantity(from + 1), "toBlock", json_quantity(to));
-    json_t *answer;
-    TRY(rpc_call(&chain->rpc, "eth_getLogs", json_pack("[o]", filter), deadline_ms, NULL, &answer));
-    err e = read_logs(answer, arena, ret_logs, ret_count);
-    json_decref(answer);
-    return e;
+                               "fromBlock", json_quantity(from + 1), "toBlock", json_quantity(last));
+    const struct rpc_request request = {
+        .method = "eth_getLogs",
+        .params = json_pack("[o]", filter),
+        .answer_bytes_max = LOGS_ANSWER_BYTES_MAX,
+        .deadline_ms = deadline_ms,
+        .read = read_logs,
+        .ctx = &call,
+    };
+    TRY(rpc_call(&chain->rpc, &request, NULL));
+    *ret_logs = call.logs;
+    *ret_count = call.count;
+    return ok();
 }

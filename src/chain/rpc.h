@@ -1,8 +1,13 @@
-/* rpc.h: JSON-RPC 2.0 calls to a ledger node, with failover. Internal to src/chain.
+/* rpc.h: JSON-RPC 2.0 calls to ledger nodes that may be slow, gone or lying. Internal to src/chain.
  *
- * The urls are tried in turn, starting with the one that answered last. An answer with an error
- * object is ERR_REFUSED (its code and message are kept in the link until the next call of this
- * fiber's link user reads them); an answer that is no JSON-RPC is ERR_MALFORMED.
+ * A link has the urls of several nodes and tries them in turn, first the one that answered last. Each
+ * gets its share of the time that is left, so one that stalls does not use up the deadline. What an
+ * answer must be is said by the caller's reader, which also takes the values out of it: an answer
+ * that it finds malformed or wrong counts like no answer, and the next node is asked. An error object
+ * is an answer and ends the call.
+ *
+ * Bounds: bytes of an answer (by the call), values in it (RPC_VALUES_MAX, against texts that grow
+ * when parsed), time (RPC_ATTEMPT_MS a node even if the caller would wait for ever).
  */
 #ifndef CHAIN_RPC_H
 #define CHAIN_RPC_H
@@ -10,9 +15,11 @@
 #include "codec/json.h"
 #include "net/http.h"
 
-#define RPC_ANSWER_BYTES_MAX MIB(16)
 #define RPC_URLS_MAX 16
 #define RPC_MESSAGE_BYTES 256
+#define RPC_ATTEMPT_MS 15000
+#define RPC_REQUEST_BYTES_MAX MIB(1)
+#define RPC_VALUES_MAX 400000
 
 struct rpc_link {
     struct loop *loop;
@@ -28,11 +35,36 @@ struct rpc_error {
     char message[RPC_MESSAGE_BYTES];
 };
 
+/* rpc_reader: takes the values out of a result; called again if it was not content. ERR_MALFORMED,
+ * ERR_INTEGRITY, ERR_LIMIT: the node is at fault, another one is asked; other faults end the call. */
+typedef err rpc_reader(void *ctx, const json_t *result);
+
+struct rpc_request {
+    const char *method;
+    json_t *params; /* the reference is taken */
+    size_t answer_bytes_max;
+    u64 deadline_ms;
+    rpc_reader *read;
+    void *ctx;
+};
+
+/* rpc_link_init: ERR_USAGE: no urls, too many, or one that is no http url. */
 err rpc_link_init(struct rpc_link *link, struct loop *loop, const char *const *urls, size_t count);
+/* rpc_link_cancel: calls under way and later ones end with ERR_CANCELLED. */
+void rpc_link_cancel(struct rpc_link *link);
 void rpc_link_free(struct rpc_link *link);
-/* rpc_call: steals the reference to params; *ret_result is a new reference. ret_error may be NULL.
- * ERR_NETWORK, ERR_TIMEOUT, ERR_MALFORMED, ERR_REFUSED (see *ret_error). */
-err rpc_call(struct rpc_link *link, const char *method, json_t *params, u64 deadline_ms,
-             struct rpc_error *ret_error, json_t **ret_result);
+/* rpc_link_avoid: the node that is preferred now is asked last from now on. */
+void rpc_link_avoid(struct rpc_link *link);
+
+/* rpc_call: ERR_REFUSED: an error object, see *ret_error (may be NULL). If no node is content with:
+ * the fault of the last one that was merely away (ERR_NETWORK, ERR_TIMEOUT, ERR_CLOSED, ERR_BUSY), or
+ * if all of them answered wrongly, that of the last (ERR_MALFORMED, ERR_INTEGRITY, ERR_LIMIT).
+ * ERR_CANCELLED. */
+err rpc_call(struct rpc_link *link, const struct rpc_request *request, struct rpc_error *ret_error);
+
+/* rpc_read_answer: the text of an answer to request number `id`; pure. *ret_result is a new
+ * reference. ERR_REFUSED: *ret_error is set. ERR_MALFORMED, ERR_LIMIT. */
+err rpc_read_answer(bytes text, u64 id, size_t bytes_max, struct rpc_error *ret_error,
+                    json_t **ret_result);
 
 #endif

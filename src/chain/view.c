@@ -1,243 +1,378 @@
 /* view.c: module records by proof.
  *
- * A cache per account holds slots that were proven under one storage root. When the root moves, the
- * cache is emptied; while it stays (most modules, most blocks), a read costs nothing. A view runs the
- * caller's function over the cache; slots that it misses are collected and fetched by one
- * eth_getProof per account, then the function runs again, until it misses none.
+ * A slot under a storage root is a fact for ever, whichever head the root was proven at. So there is
+ * one `struct storage` per root with the slots that were ever proven under it, shared by all fibers
+ * and counted; it only grows. An account's newest known root is remembered with the height at which
+ * it was proven: the next views at that head start from there, later ones ask first whether the root
+ * has moved.
+ *
+ * A view reads at one head from its beginning to its end, however the chain moves on, so that what
+ * it reads fits together and it comes to an end. Slots that the caller's function misses are
+ * collected and fetched by one eth_getProof per account, then the function runs again, until it
+ * misses none. If the node no longer has that head, everything begins anew at a later one.
  */
 #include "chain/internal.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "ledger/exec/account.h"
-#include "ledger/exec/proof.h"
-
-#include <stdio.h>
 
 #define SLOTS_PER_FETCH_MAX 256
 #define VIEW_ROUNDS_MAX 64
 #define VIEW_MISSES_MAX 1024
-#define CACHED_SLOTS_MAX 65536
+#define VIEW_ACCOUNTS_MAX 16
+#define STORAGE_SLOTS_MAX 65536
+#define HEIGHT_NONE UINT64_MAX
+/* A proof of 256 slots: per slot seldom more than 8 nodes of 532 bytes, in hexadecimal. */
+#define PROOF_ANSWER_BYTES_MAX MIB(8)
 
-struct storage_cache {
-    struct address account;
-    u64 height;       /* of the head at which root was proven */
-    struct hash root; /* of the storage trie */
+struct storage {
+    size_t references;
+    struct hash root;
     struct map slots; /* slot → struct word */
 };
 
-/* What one run of a view asked for in vain. A stale cache is refreshed by asking for no slot. */
+/* What is known about an account, shared by all views. */
+struct view_account {
+    struct address address;
+    u64 height;              /* of the newest head at which its root was proven; HEIGHT_NONE */
+    struct storage *storage; /* of that root; NULL: none */
+    bool moves;              /* the root was another one when it was last looked at */
+    u64 fetching;            /* a fiber is asking for the root at this height; HEIGHT_NONE */
+    struct event fetched;
+};
+
+/* An account in one view. */
+struct view_binding {
+    struct view_account *account;
+    struct storage *storage; /* of its root at the view's head; NULL: not known yet */
+};
+
 struct view_miss {
-    struct storage_cache *cache;
+    size_t binding;
     struct hash slot;
-    bool refresh_only;
 };
 
 struct view_run {
     struct chain *chain;
+    struct chain_head head;
+    u64 deadline_ms;
+    struct view_binding bindings[VIEW_ACCOUNTS_MAX];
+    size_t binding_count;
     struct view_miss misses[VIEW_MISSES_MAX];
     size_t miss_count;
+    bool is_done; /* the function had all it asked for: its result is the view's */
 };
 
-static void cache_clear(struct storage_cache *cache)
+/* ---- storages and accounts ---- */
+
+static struct storage *storage_new(const struct hash *root)
 {
-    map_each (entry, &cache->slots) {
+    struct storage *storage = MEM_NEW(struct storage);
+    storage->references = 1;
+    storage->root = *root;
+    map_init(&storage->slots);
+    return storage;
+}
+
+static void storage_unref(struct storage *storage)
+{
+    if (storage == NULL || --storage->references > 0) {
+        return;
+    }
+    map_each (entry, &storage->slots) {
         mem_free(entry->value);
     }
-    map_free(&cache->slots);
+    map_free(&storage->slots);
+    mem_free(storage);
 }
 
-void chain_storages_free(struct chain *chain)
+static struct storage *storage_ref(struct storage *storage)
 {
-    map_each (entry, &chain->storages) {
-        cache_clear(entry->value);
-        mem_free(entry->value);
+    storage->references++;
+    return storage;
+}
+
+static struct view_account *account_of(struct chain *chain, const struct address *address)
+{
+    struct view_account *account = map_get(&chain->accounts, BYTES_OF(*address));
+    if (account == NULL) {
+        account = MEM_NEW(struct view_account);
+        account->address = *address;
+        account->height = HEIGHT_NONE;
+        account->fetching = HEIGHT_NONE;
+        event_init(&account->fetched);
+        map_put(&chain->accounts, BYTES_OF(*address), account);
     }
-    map_free(&chain->storages);
+    return account;
 }
 
-static struct storage_cache *cache_of(struct chain *chain, const struct address *account)
+void chain_views_free(struct chain *chain)
 {
-    struct storage_cache *cache = map_get(&chain->storages, BYTES_OF(*account));
-    if (cache == NULL) {
-        cache = MEM_NEW(struct storage_cache);
-        cache->account = *account;
-        cache->height = UINT64_MAX;
-        map_init(&cache->slots);
-        map_put(&chain->storages, BYTES_OF(*account), cache);
+    map_each (entry, &chain->accounts) {
+        struct view_account *account = entry->value;
+        storage_unref(account->storage);
+        mem_free(account);
     }
-    return cache;
+    map_free(&chain->accounts);
 }
 
-static void note_miss(struct view_run *run, const struct view_miss *miss)
+/* The root of an account was proven at a height: the view's storage for it. */
+static struct storage *account_rooted(struct view_account *account, u64 height,
+                                      const struct hash *root)
 {
+    struct storage *known = account->storage;
+    bool same = known != NULL && hash_eq(&known->root, root);
+    struct storage *storage = same ? storage_ref(known) : storage_new(root);
+    if (account->height == HEIGHT_NONE || height > account->height) {
+        account->moves = known != NULL && !same;
+        account->height = height;
+        account->storage = storage_ref(storage);
+        storage_unref(known);
+    }
+    return storage;
+}
+
+/* A storage that has become too large is left to the views that read from it. */
+static void account_shrink(struct view_account *account)
+{
+    if (account->storage != NULL && account->storage->slots.count > STORAGE_SLOTS_MAX) {
+        storage_unref(account->storage);
+        account->storage = NULL;
+        account->height = HEIGHT_NONE;
+    }
+}
+
+/* ---- reading ---- */
+
+static struct view_binding *binding_of(struct view_run *run, const struct address *address)
+{
+    for (size_t i = 0; i < run->binding_count; i++) {
+        if (address_eq(&run->bindings[i].account->address, address)) {
+            return &run->bindings[i];
+        }
+    }
+    if (run->binding_count == VIEW_ACCOUNTS_MAX) {
+        return NULL;
+    }
+    struct view_binding *binding = &run->bindings[run->binding_count++];
+    *binding = (struct view_binding){.account = account_of(run->chain, address)};
+    return binding;
+}
+
+/* Takes the shared knowledge about the account, if it is of the view's head. */
+static bool bind(struct view_run *run, struct view_binding *binding)
+{
+    if (binding->storage == NULL && binding->account->height == run->head.height) {
+        binding->storage = storage_ref(binding->account->storage);
+    }
+    return binding->storage != NULL;
+}
+
+static void note_miss(struct view_run *run, const struct view_binding *binding,
+                      const struct hash *slot)
+{
+    size_t at = (size_t)(binding - run->bindings);
+    if (run->miss_count == VIEW_MISSES_MAX) {
+        return; /* the next round asks for the rest */
+    }
     for (size_t i = 0; i < run->miss_count; i++) {
-        const struct view_miss *m = &run->misses[i];
-        if (m->cache == miss->cache && m->refresh_only == miss->refresh_only &&
-            (miss->refresh_only || hash_eq(&m->slot, &miss->slot))) {
+        if (run->misses[i].binding == at && hash_eq(&run->misses[i].slot, slot)) {
             return;
         }
     }
-    if (run->miss_count < VIEW_MISSES_MAX) {
-        run->misses[run->miss_count++] = *miss;
-    }
+    run->misses[run->miss_count++] = (struct view_miss){.binding = at, .slot = *slot};
 }
 
-/* Answers ERR_BUSY for a slot that is not proven at this head, and remembers it for the fetch. */
-static err load_cached(void *ctx, const struct address *account, const struct hash *slot,
-                       struct word *ret_word)
+/* Answers ERR_BUSY for a slot that is not proven at the head, and remembers it for the fetch. */
+static err load(void *ctx, const struct address *account, const struct hash *slot,
+                struct word *ret_word)
 {
     struct view_run *run = ctx;
-    struct storage_cache *cache = cache_of(run->chain, account);
-    const struct word *word = map_get(&cache->slots, BYTES_OF(*slot));
-    if (cache->height == run->chain->head.height && word != NULL) {
-        *ret_word = *word;
-        return ok();
+    struct view_binding *binding = binding_of(run, account);
+    if (binding == NULL) {
+        return fail(ERR_LIMIT);
     }
-    note_miss(run, &(struct view_miss){
-                       .cache = cache, .slot = *slot, .refresh_only = word != NULL});
-    return fail(ERR_BUSY);
-}
-
-/* A proof as JSON array of hex strings into pointers to bytes. */
-static err read_nodes(const json_t *array, struct arena *arena, bytes nodes[PROOF_NODES_MAX],
-                      size_t *ret_count)
-{
-    size_t count = json_array_size(array);
-    if (!json_is_array(array) || count > PROOF_NODES_MAX) {
-        return fail(ERR_MALFORMED);
+    const struct word *word =
+        bind(run, binding) ? map_get(&binding->storage->slots, BYTES_OF(*slot)) : NULL;
+    if (word == NULL) {
+        note_miss(run, binding, slot);
+        return fail(ERR_BUSY);
     }
-    for (size_t i = 0; i < count; i++) {
-        if (!json_read_data(json_array_get(array, i), arena, &nodes[i])) {
-            return fail(ERR_MALFORMED);
-        }
-    }
-    *ret_count = count;
+    *ret_word = *word;
     return ok();
 }
 
-static err prove_account(const struct chain_head *head, const struct address *address,
-                         const json_t *answer, struct arena *arena, struct account *ret_account,
-                         struct hash *ret_root)
-{
-    bytes nodes[PROOF_NODES_MAX];
-    size_t count;
-    TRY(read_nodes(json_object_get(answer, "accountProof"), arena, nodes, &count));
-    enum proof_verdict verdict =
-        proof_account(&head->state_root, address, nodes, count, ret_account, ret_root);
-    return verdict == PROOF_INVALID ? fail(ERR_INTEGRITY) : ok();
-}
+/* ---- fetching ---- */
 
-static err prove_slot(const struct hash *root, const struct hash *slot, const json_t *item,
-                      struct arena *arena, struct word *ret_word)
-{
-    bytes nodes[PROOF_NODES_MAX];
-    size_t count;
-    TRY(read_nodes(json_object_get(item, "proof"), arena, nodes, &count));
-    enum proof_verdict verdict = proof_slot(root, slot, nodes, count, ret_word);
-    return verdict == PROOF_INVALID ? fail(ERR_INTEGRITY) : ok();
-}
-
-static err store_proof(struct storage_cache *cache, const struct chain_head *head,
-                       const json_t *answer, const struct hash *asked, size_t asked_count,
-                       struct arena *arena)
-{
+struct proof_call {
+    struct proof_query query;
     struct account account;
     struct hash root;
-    TRY(prove_account(head, &cache->account, answer, arena, &account, &root));
-    if (!hash_eq(&root, &cache->root) || cache->slots.count > CACHED_SLOTS_MAX) {
-        cache_clear(cache);
-        cache->root = root;
-    }
-    cache->height = head->height;
-    const json_t *items = json_object_get(answer, "storageProof");
-    if (json_array_size(items) != asked_count) {
-        return fail(ERR_MALFORMED);
-    }
-    for (size_t i = 0; i < asked_count; i++) {
-        struct word word;
-        TRY(prove_slot(&root, &asked[i], json_array_get(items, i), arena, &word));
-        struct word *kept = MEM_NEW(struct word);
-        *kept = word;
-        mem_free(map_put(&cache->slots, BYTES_OF(asked[i]), kept));
-    }
-    return ok();
+    struct word words[SLOTS_PER_FETCH_MAX];
+};
+
+static err read_proof(void *ctx, const json_t *answer)
+{
+    struct proof_call *call = ctx;
+    return check_proof(&call->query, answer, &call->account, &call->root, call->words);
 }
 
-static json_t *proof_params(const struct address *account, const struct hash *slots, size_t count,
-                            u64 height)
+static json_t *proof_params(const struct proof_query *query, u64 height)
 {
     json_t *keys = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_array_append_new(keys, json_data(BYTES_OF(slots[i])));
+    for (size_t i = 0; i < query->slot_count; i++) {
+        json_array_append_new(keys, json_data(BYTES_OF(query->slots[i])));
     }
-    return json_pack("[o, o, o]", json_data(BYTES_OF(*account)), keys, json_quantity(height));
+    return json_pack("[o, o, o]", json_data(BYTES_OF(query->account)), keys,
+                     json_quantity(height));
 }
 
-/* Fetches some slots (maybe none) of one account at `head`. */
-static err fetch(struct chain *chain, struct storage_cache *cache, const struct chain_head *head,
-                 const struct hash *slots, size_t count, u64 deadline_ms)
+/* ERR_BUSY: the node has not got that height, any more or yet. */
+static err prove(struct chain *chain, u64 height, struct proof_call *call, u64 deadline_ms)
 {
-    json_t *answer;
     struct rpc_error error;
-    err e = rpc_call(&chain->rpc, "eth_getProof",
-                     proof_params(&cache->account, slots, count, head->height), deadline_ms, &error,
-                     &answer);
+    const struct rpc_request request = {
+        .method = "eth_getProof",
+        .params = proof_params(&call->query, height),
+        .answer_bytes_max = PROOF_ANSWER_BYTES_MAX,
+        .deadline_ms = deadline_ms,
+        .read = read_proof,
+        .ctx = call,
+    };
+    err e = rpc_call(&chain->rpc, &request, &error);
     if (is_err(e, ERR_REFUSED)) {
-        log_debug("chain", "eth_getProof at %llu: %s", (unsigned long long)head->height,
-                  error.message);
-        return fail(ERR_BUSY); /* the node no longer has that height: try a newer head */
-    }
-    TRY(e);
-    struct arena arena;
-    arena_init(&arena, RPC_ANSWER_BYTES_MAX);
-    e = store_proof(cache, head, answer, slots, count, &arena);
-    arena_free(&arena);
-    json_decref(answer);
-    if (is_err(e, ERR_INTEGRITY) || is_err(e, ERR_MALFORMED)) {
-        log_warn("chain", "a ledger node served a proof that does not check");
-        cache_clear(cache);
-        return fail(ERR_INTEGRITY);
+        log_debug("chain", "eth_getProof at %llu: %s", (unsigned long long)height, error.message);
+        return fail(ERR_BUSY);
     }
     return e;
 }
 
-/* One call per account: all of its slots that the run missed. */
-static err fetch_misses(struct view_run *run, const struct chain_head *head, u64 deadline_ms)
+static void keep_words(struct storage *storage, const struct proof_call *call)
+{
+    for (size_t i = 0; i < call->query.slot_count; i++) {
+        struct word *word = MEM_NEW(struct word);
+        *word = call->words[i];
+        mem_free(map_put(&storage->slots, BYTES_OF(call->query.slots[i]), word));
+    }
+}
+
+/* Some slots (maybe none) of one account, and its root. */
+static err fetch(struct view_run *run, struct view_binding *binding, const struct hash *slots,
+                 size_t count)
+{
+    struct proof_call *call = MEM_NEW(struct proof_call);
+    struct view_account *account = binding->account;
+    call->query = (struct proof_query){.state_root = &run->head.state_root,
+                                       .account = account->address,
+                                       .slots = slots,
+                                       .slot_count = count};
+    err e = prove(run->chain, run->head.height, call, run->deadline_ms);
+    if (is_ok(e)) {
+        struct storage *storage = account_rooted(account, run->head.height, &call->root);
+        keep_words(storage, call);
+        if (binding->storage == NULL) {
+            binding->storage = storage_ref(storage);
+        } else if (binding->storage != storage) {
+            keep_words(binding->storage, call); /* the same root, another object */
+        }
+        storage_unref(storage);
+        account_shrink(account);
+    }
+    mem_free(call);
+    return e;
+}
+
+/* The first look at an account at the view's head. Only one fiber takes it for all that read at the
+ * same head; the others wait for what it finds. */
+static err fetch_first(struct view_run *run, struct view_binding *binding,
+                       const struct hash *slots, size_t count)
+{
+    struct view_account *account = binding->account;
+    while (account->fetching == run->head.height) {
+        TRY(event_wait(run->chain->loop, &account->fetched, run->deadline_ms));
+    }
+    if (bind(run, binding)) {
+        return ok(); /* the next round asks for what is still missing */
+    }
+    account->fetching = run->head.height;
+    err e = fetch(run, binding, slots, count);
+    if (account->fetching == run->head.height) {
+        account->fetching = HEIGHT_NONE;
+    }
+    event_wake_all(&account->fetched);
+    return e;
+}
+
+/* Of an account whose root seldom moves, what is known may still hold: then the root is enough. */
+static bool worth_asking(const struct view_binding *binding, const struct hash *slot)
+{
+    const struct view_account *account = binding->account;
+    return binding->storage != NULL || account->storage == NULL || account->moves ||
+           map_get(&account->storage->slots, BYTES_OF(*slot)) == NULL;
+}
+
+/* All misses of one account, in calls of SLOTS_PER_FETCH_MAX. */
+static err fetch_account(struct view_run *run, size_t at)
 {
     struct hash slots[SLOTS_PER_FETCH_MAX];
+    struct view_binding *binding = &run->bindings[at];
+    size_t count = 0;
+    bool missed = false;
     for (size_t i = 0; i < run->miss_count; i++) {
-        struct storage_cache *cache = run->misses[i].cache;
-        if (cache == NULL) {
-            continue; /* fetched with an earlier one */
+        const struct view_miss *miss = &run->misses[i];
+        if (miss->binding != at) {
+            continue;
         }
-        size_t count = 0;
-        for (size_t j = i; j < run->miss_count; j++) {
-            struct view_miss *miss = &run->misses[j];
-            if (miss->cache == cache && (miss->refresh_only || count < SLOTS_PER_FETCH_MAX)) {
-                slots[count] = miss->slot;
-                count += !miss->refresh_only;
-                miss->cache = NULL;
-            }
+        missed = true;
+        if (worth_asking(binding, &miss->slot)) {
+            slots[count++] = miss->slot;
         }
-        TRY(fetch(run->chain, cache, head, slots, count, deadline_ms));
+        if (count == SLOTS_PER_FETCH_MAX) {
+            TRY(binding->storage == NULL ? fetch_first(run, binding, slots, count)
+                                         : fetch(run, binding, slots, count));
+            count = 0;
+        }
+    }
+    if (missed && binding->storage == NULL) {
+        return fetch_first(run, binding, slots, count);
+    }
+    return count > 0 ? fetch(run, binding, slots, count) : ok();
+}
+
+static err fetch_misses(struct view_run *run)
+{
+    for (size_t i = 0; i < run->binding_count; i++) {
+        TRY(fetch_account(run, i));
     }
     return ok();
 }
 
-/* Runs the function at the head of this moment. ERR_BUSY: the head moved on, try again. */
-static err view_once(struct view_run *run, chain_view_fn *fn, void *ctx, u64 deadline_ms)
+/* ---- views ---- */
+
+static void release(struct view_run *run)
 {
-    const struct slot_source source = {.ctx = run, .load = load_cached};
+    for (size_t i = 0; i < run->binding_count; i++) {
+        storage_unref(run->bindings[i].storage);
+    }
+    run->binding_count = 0;
+}
+
+/* Runs the function at the head of this moment. ERR_BUSY without is_done: the node has not got that
+ * head. A result is worth nothing while slots are missing, whatever the function made of that. */
+static err view_once(struct view_run *run, chain_view_fn *fn, void *ctx)
+{
+    const struct slot_source source = {.ctx = run, .load = load};
+    run->head = run->chain->head;
     for (unsigned round = 0; round < VIEW_ROUNDS_MAX; round++) {
-        const struct chain_head head = run->chain->head;
         run->miss_count = 0;
         err e = fn(ctx, &source);
-        if (!is_err(e, ERR_BUSY) || run->miss_count == 0) {
+        if (run->miss_count == 0) {
+            run->is_done = true;
             return e;
         }
-        TRY(fetch_misses(run, &head, deadline_ms));
+        TRY(fetch_misses(run));
     }
+    log_error("chain", "a view read from more slots than %u rounds can fetch", VIEW_ROUNDS_MAX);
     return fail(ERR_LIMIT);
 }
 
@@ -245,31 +380,41 @@ err chain_view(struct chain *chain, chain_view_fn *fn, void *ctx, u64 deadline_m
 {
     struct view_run *run = MEM_NEW(struct view_run);
     run->chain = chain;
-    err e = view_once(run, fn, ctx, deadline_ms);
-    while (is_err(e, ERR_BUSY)) {
-        e = chain_wait(chain, chain->head.height, deadline_ms);
+    run->deadline_ms = deadline_ms;
+    err e = view_once(run, fn, ctx);
+    while (is_err(e, ERR_BUSY) && !run->is_done) {
+        release(run);
+        e = chain_wait(chain, run->head.height, deadline_ms);
         if (is_ok(e)) {
-            e = view_once(run, fn, ctx, deadline_ms);
+            e = view_once(run, fn, ctx);
         }
     }
+    release(run);
     mem_free(run);
     return e;
 }
 
-/* prove: an account as of the head. */
-static err prove(struct chain *chain, const struct address *account, u64 deadline_ms,
-                 struct account *ret_account)
+/* ---- accounts ---- */
+
+/* The account at the head of this moment. */
+static err prove_account(struct chain *chain, const struct address *address, u64 deadline_ms,
+                         struct account *ret_account)
 {
-    const struct chain_head head = chain->head;
-    json_t *answer;
-    TRY(rpc_call(&chain->rpc, "eth_getProof", proof_params(account, NULL, 0, head.height),
-                 deadline_ms, NULL, &answer));
-    struct arena arena;
-    struct hash root;
-    arena_init(&arena, MIB(1));
-    err e = prove_account(&head, account, answer, &arena, ret_account, &root);
-    arena_free(&arena);
-    json_decref(answer);
+    struct proof_call *call = MEM_NEW(struct proof_call);
+    err e;
+    do {
+        const struct chain_head head = chain->head;
+        call->query = (struct proof_query){.state_root = &head.state_root, .account = *address};
+        e = prove(chain, head.height, call, deadline_ms);
+        if (is_err(e, ERR_BUSY)) {
+            e = chain_wait(chain, head.height, deadline_ms);
+            e = is_ok(e) ? fail(ERR_BUSY) : e;
+        }
+    } while (is_err(e, ERR_BUSY));
+    if (is_ok(e)) {
+        *ret_account = call->account;
+    }
+    mem_free(call);
     return e;
 }
 
@@ -277,7 +422,7 @@ err chain_balance(struct chain *chain, const struct address *account, struct u25
                   u64 deadline_ms)
 {
     struct account found;
-    TRY(prove(chain, account, deadline_ms, &found));
+    TRY(prove_account(chain, account, deadline_ms, &found));
     *ret_wei = found.balance;
     return ok();
 }
@@ -285,7 +430,7 @@ err chain_balance(struct chain *chain, const struct address *account, struct u25
 err chain_nonce(struct chain *chain, const struct address *account, u64 *ret_nonce, u64 deadline_ms)
 {
     struct account found;
-    TRY(prove(chain, account, deadline_ms, &found));
+    TRY(prove_account(chain, account, deadline_ms, &found));
     *ret_nonce = found.nonce;
     return ok();
 }
