@@ -15,6 +15,7 @@
 
 #define CALL_ARENA_BYTES MIB(8)
 #define SIGNATURE_ARENA_BYTES KIB(64)
+#define ANSWER_BYTES_MAX MIB(1)
 #define WEI_DIGITS 18
 
 static struct {
@@ -253,36 +254,54 @@ static err encode_call(struct client *client, const struct abi_entry *entry, str
     return buf_done(out);
 }
 
+struct answer {
+    const struct abi_entry *entry;
+    struct arena *arena;
+    struct abi_value values[ABI_PARAMS_MAX];
+};
+
+static err read_answer(void *ctx, const json_t *result)
+{
+    struct answer *answer = ctx;
+    bytes data;
+    return json_read_data(result, answer->arena, &data)
+               ? abi_decode(answer->arena, answer->entry->outputs, answer->entry->output_count,
+                            data, answer->values)
+               : fail(ERR_MALFORMED);
+}
+
+static void show_answer(const struct cli *cli, const struct answer *answer)
+{
+    json_t *object =
+        abi_members_to_json(answer->entry->outputs, answer->values, answer->entry->output_count);
+    char *text = json_dumps(object, JSON_INDENT(2));
+    cli_print(cli, "%s\n", text != NULL ? text : "");
+    free(text); /* jansson's */
+    cli_print_json(cli, object);
+}
+
 static err ask(struct client *client, const struct target *target, bytes input, struct arena *arena)
 {
     const char *url = client_rpc_url(client);
     struct rpc_link link;
     struct rpc_error error;
-    struct abi_value values[ABI_PARAMS_MAX];
-    json_t *answer = NULL;
-    bytes data;
+    struct answer answer = {.entry = &target->entry, .arena = arena};
     TRY(rpc_link_init(&link, client->loop, &url, 1));
-    json_t *params = json_pack("[{s:o, s:o}, s]", "to", json_data(BYTES_OF(target->address)),
-                               "data", json_data(input), "latest");
-    err e = rpc_call(&link, "eth_call", params, client_deadline(client), &error, &answer);
+    const struct rpc_request request = {
+        .method = "eth_call",
+        .params = json_pack("[{s:o, s:o}, s]", "to", json_data(BYTES_OF(target->address)), "data",
+                            json_data(input), "latest"),
+        .answer_bytes_max = ANSWER_BYTES_MAX,
+        .deadline_ms = client_deadline(client),
+        .read = read_answer,
+        .ctx = &answer,
+    };
+    err e = rpc_call(&link, &request, &error);
     if (is_err(e, ERR_REFUSED)) {
         e = client_fail(client, e, NULL, "the ledger refused the call: %s", error.message);
     } else if (is_ok(e)) {
-        e = json_read_data(answer, arena, &data) &&
-                    is_ok(abi_decode(arena, target->entry.outputs, target->entry.output_count, data,
-                                     values))
-                ? ok()
-                : fail(ERR_MALFORMED);
+        show_answer(client->cli, &answer);
     }
-    if (is_ok(e)) {
-        json_t *object =
-            abi_members_to_json(target->entry.outputs, values, target->entry.output_count);
-        char *text = json_dumps(object, JSON_INDENT(2));
-        cli_print(client->cli, "%s\n", text != NULL ? text : "");
-        free(text); /* jansson's */
-        cli_print_json(client->cli, object);
-    }
-    json_decref(answer);
     rpc_link_free(&link);
     return e;
 }
