@@ -95,8 +95,10 @@ function(cairn_add_programs)
         target_link_libraries(${name} PRIVATE cairn_all)
         set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CAIRN_RELEASE_BIN})
         if(name STREQUAL "cairn-sim")
-            # Torn and lost writes: the simulator sees every write and sync, LMDB's included.
-            foreach(call pwrite pwritev pwrite64 pwritev64 write fdatasync fsync ftruncate ftruncate64 rename unlink msync)
+            # Torn and lost writes: the simulator sees every change of a disk, LMDB's included.
+            foreach(call open close closedir pwrite write writev ftruncate fsync fdatasync msync
+                    rename unlink mkdir rmdir statvfs mmap munmap pthread_mutex_lock
+                    pthread_mutex_unlock)
                 target_link_options(${name} PRIVATE -Wl,--wrap=${call})
             endforeach()
         endif()

@@ -1,7 +1,8 @@
 /* heap.c: base/mem.h with a heap for every simulated process.
  *
- * A block carries a link into its process's list, so that killing the process frees all it had. What
- * is allocated outside any process (the simulator itself) belongs to no list.
+ * A block carries a link into its process's list, so that killing the process frees all it had, and
+ * the heap it came from: freeing another process's block is a bug that is found here. What is
+ * allocated outside any process (the simulator itself) belongs to no list.
  */
 #include "base/mem.h"
 
@@ -14,19 +15,21 @@
 struct block {
     struct list node;
     size_t size;
-    size_t pad; /* keeps data aligned to 16 */
+    struct sim_heap *heap; /* NULL: the simulator's */
     u8 data[];
 };
 
 struct sim_heap {
     struct list blocks;
+    u64 block_count;
+    u64 bytes;
 };
 
 _Static_assert(offsetof(struct block, data) % 16 == 0, "blocks start aligned");
 
 struct sim_heap *sim_heap_new(void)
 {
-    struct sim_heap *heap = malloc(sizeof *heap);
+    struct sim_heap *heap = calloc(1, sizeof *heap);
     assert_that(heap != NULL);
     list_init(&heap->blocks);
     return heap;
@@ -41,16 +44,29 @@ void sim_heap_free(struct sim_heap *heap)
     free(heap);
 }
 
+u64 sim_heap_bytes(const struct sim_heap *heap, u64 *ret_blocks)
+{
+    *ret_blocks = heap->block_count;
+    return heap->bytes;
+}
+
+static struct sim_heap *heap_now(void)
+{
+    return sim != NULL && sim->owner != NULL ? sim_process_heap(sim->owner) : NULL;
+}
+
 void *mem_alloc(size_t size)
 {
-    struct loop *process = sim_self();
-    struct sim_heap *heap = process ? sim_process_heap(process) : NULL;
+    struct sim_heap *heap = heap_now();
     struct block *block = calloc(1, sizeof *block + size);
     assert_that(block != NULL);
     block->size = size;
+    block->heap = heap;
     list_init(&block->node);
     if (heap != NULL) {
         list_push_back(&heap->blocks, &block->node);
+        heap->block_count++;
+        heap->bytes += size;
     }
     return block->data;
 }
@@ -63,11 +79,17 @@ void *mem_alloc_array(size_t count, size_t size)
 
 void mem_free(void *ptr)
 {
-    if (ptr != NULL) {
-        struct block *block = list_entry(ptr, struct block, data);
-        list_remove(&block->node);
-        free(block);
+    if (ptr == NULL) {
+        return;
     }
+    struct block *block = list_entry(ptr, struct block, data);
+    assert_that(block->heap == heap_now());
+    if (block->heap != NULL) {
+        block->heap->block_count--;
+        block->heap->bytes -= block->size;
+    }
+    list_remove(&block->node);
+    free(block);
 }
 
 void *mem_resize(void *old, size_t size)

@@ -8,7 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum fiber_state { FIBER_READY, FIBER_RUNNING, FIBER_PARKED, FIBER_ENDED };
+/* Running costs time, too: a millisecond for so many steps, or a fiber that polls a deadline
+ * without waiting would never see it pass. */
+#define STEPS_PER_MS 256
+
+enum fiber_state { FIBER_READY, FIBER_HELD, FIBER_RUNNING, FIBER_PARKED, FIBER_ENDED };
+
 struct fiber {
     struct list ready_node;
     struct list all_node;
@@ -26,21 +31,25 @@ struct fiber {
 struct loop {
     struct list node; /* in sim->processes */
     char name[32];
-    char host[SIM_HOST_MAX];
-    unsigned slot;
+    struct sim_host *host;
     struct list fibers;
+    struct list held; /* ready, but the process is paused */
     size_t fiber_count;
     bool stopping;
-    bool dead;
+    bool dying;
+    bool dying_power;
+    u64 paused_until_ms;
+    struct sim_event resume;
+    u64 crash_in; /* changes of the disk; 0: no plan */
+    bool crash_power;
+    i64 skew_ms;
     struct prng entropy;
     struct sim_heap *heap;
-    struct sim_disk *disk;
+    sim_ended *ended;
+    void *ended_ctx;
 };
 
 struct sim *sim;
-
-static void (*crash_fn)(void *ctx, struct loop *process);
-static void *crash_ctx;
 
 void sim_note(u64 value)
 {
@@ -57,87 +66,121 @@ void sim_note_text(const char *text)
     sim->events++;
 }
 
+u64 sim_below(u64 bound) { return prng_below(&sim->prng, bound); }
+
+bool sim_chance(u64 numerator, u64 denominator)
+{
+    return prng_chance(&sim->prng, numerator, denominator);
+}
+
 void sim_init(struct sim *world, u64 seed)
 {
-    *world = (struct sim){.seed = seed, .now_ms = 1000, .audit = seed};
+    *world = (struct sim){.seed = seed, .now_ms = 1000, .audit = seed, .next_port = 20000};
     sim = world;
     prng_init(&world->prng, seed);
     list_init(&world->ready);
     list_init(&world->processes);
-    list_init(&world->pipes);
+    list_init(&world->hosts);
+    list_init(&world->listeners);
+    list_init(&world->connections);
     timers_init(&world->deadlines);
     timers_init(&world->agenda);
     fiber_stacks_init(&world->stacks);
     fiber_context_init_thread(&world->main);
-    map_init(&world->listeners);
-    world->faults = (struct sim_faults){
-        .latency_min_ms = 1, .latency_max_ms = 5, .worker_max_ms = 3};
+    world->faults =
+        (struct sim_faults){.latency_min_ms = 1, .latency_max_ms = 5, .worker_max_ms = 3};
 }
 
 void sim_free(struct sim *world)
 {
     while (!list_empty(&world->processes)) {
-        struct loop *process = list_entry(world->processes.next, struct loop, node);
-        if (!process->dead) {
-            sim_kill(process, false);
-        }
-        list_remove(&process->node);
-        free(process);
+        sim_kill(list_entry(world->processes.next, struct loop, node), false);
     }
-    map_free(&world->listeners);
+    sim_net_free();
+    list_for_safe (node, &world->hosts) {
+        struct sim_host *host = list_entry(node, struct sim_host, node);
+        sim_disk_free(host->disk);
+        free(host);
+    }
+    struct timer *timer;
+    while ((timer = timers_pop_due(&world->agenda, UINT64_MAX)) != NULL) {
+    }
     timers_free(&world->deadlines);
     timers_free(&world->agenda);
     fiber_stacks_free(&world->stacks);
     sim = NULL;
 }
 
-/* ---- processes ---- */
+/* ---- hosts and processes ---- */
 
-struct loop *sim_process_new(const char *name, const char *host, unsigned slot)
+struct sim_host *sim_host_new(const char *address, const char *dir)
+{
+    struct sim_host *host = calloc(1, sizeof *host);
+    assert_that(host != NULL);
+    list_for (node, &sim->hosts) {
+        host->slot++;
+    }
+    assert_that(host->slot < SIM_SLOTS_MAX);
+    snprintf(host->address, sizeof host->address, "%s", address);
+    host->up = true;
+    host->disk = sim_disk_new(dir);
+    list_push_back(&sim->hosts, &host->node);
+    return host;
+}
+
+void sim_cut_one_way(const struct sim_host *from, const struct sim_host *to, bool cut)
+{
+    sim->cut[from->slot][to->slot] = cut;
+}
+
+void sim_cut(const struct sim_host *a, const struct sim_host *b, bool cut)
+{
+    sim_cut_one_way(a, b, cut);
+    sim_cut_one_way(b, a, cut);
+}
+
+struct loop *sim_process_new(const char *name, struct sim_host *host, sim_ended *ended, void *ctx)
 {
     struct loop *process = calloc(1, sizeof *process);
-    assert_that(process != NULL && slot < COUNT_OF(sim->cut));
+    assert_that(process != NULL);
     snprintf(process->name, sizeof process->name, "%s", name);
-    snprintf(process->host, sizeof process->host, "%s", host);
-    process->slot = slot;
+    process->host = host;
+    process->ended = ended;
+    process->ended_ctx = ctx;
     list_init(&process->fibers);
+    list_init(&process->held);
     prng_init(&process->entropy, prng_u64(&sim->prng));
     process->heap = sim_heap_new();
-    process->disk = sim_disk_new(process);
     list_push_back(&sim->processes, &process->node);
+    host->up = true;
+    sim_note_text(name);
     return process;
 }
 
 const char *sim_process_name(const struct loop *process) { return process->name; }
-bool sim_process_dead(const struct loop *process) { return process->dead; }
+struct sim_host *sim_process_host(const struct loop *process) { return process->host; }
 struct sim_heap *sim_process_heap(struct loop *process) { return process->heap; }
-struct sim_disk *sim_process_disk(struct loop *process) { return process->disk; }
-unsigned sim_process_slot(const struct loop *process) { return process->slot; }
-const char *sim_process_host(const struct loop *process) { return process->host; }
+bool sim_process_idle(const struct loop *process) { return process->fiber_count == 0; }
+void sim_set_skew(struct loop *process, i64 skew_ms) { process->skew_ms = skew_ms; }
 
-struct loop *sim_self(void)
+u64 sim_process_memory(const struct loop *process, u64 *ret_blocks)
 {
-    if (sim == NULL) {
-        return NULL;
-    }
-    return sim->current != NULL ? sim->current->loop : sim->entered;
+    return sim_heap_bytes(process->heap, ret_blocks);
 }
 
-struct loop *sim_enter(struct loop *process)
+struct loop *sim_act_as(struct loop *process)
 {
-    struct loop *former = sim->entered;
-    sim->entered = process;
+    struct loop *former = sim->owner;
+    sim->owner = process;
     return former;
 }
-
-void sim_leave(struct loop *former) { sim->entered = former; }
 
 static void discard_fiber(struct fiber *fiber)
 {
     timers_disarm(&sim->deadlines, &fiber->deadline);
-    if (fiber->state == FIBER_READY) {
+    sim->ready_count -= fiber->state == FIBER_READY;
+    if (fiber->state == FIBER_READY || fiber->state == FIBER_HELD) {
         list_remove(&fiber->ready_node);
-        sim->ready_count--;
     }
     list_remove(&fiber->all_node);
     fiber->loop->fiber_count--;
@@ -147,40 +190,91 @@ static void discard_fiber(struct fiber *fiber)
 
 void sim_kill(struct loop *process, bool power)
 {
-    assert_that(!process->dead && (sim->current == NULL || sim->current->loop != process));
-    process->dead = true;
-    sim->crashes++;
+    assert_that(sim->current == NULL || sim->current->loop != process);
+    struct loop *former = sim_act_as(NULL);
     sim_note_text(process->name);
-    sim_net_kill(process);
+    sim_cancel(&process->resume);
+    sim_net_kill(process, power);
     list_for_safe (node, &process->fibers) {
         discard_fiber(list_entry(node, struct fiber, all_node));
     }
-    sim_disk_free(process->disk, power);
+    sim_disk_close(process);
+    if (power) {
+        process->host->up = false;
+        sim_disk_power_cut(process->host->disk);
+    }
     sim_heap_free(process->heap);
-    process->disk = NULL;
-    process->heap = NULL;
+    list_remove(&process->node);
+    sim_act_as(former == process ? NULL : former);
+    free(process);
 }
 
-void sim_crash_soon(struct loop *process, u64 writes)
+void sim_crash_soon(struct loop *process, u64 changes, bool power)
 {
-    sim_disk_crash_soon(process->disk, writes);
+    process->crash_in = changes;
+    process->crash_power = power;
 }
 
-void sim_on_crash(void (*crashed)(void *ctx, struct loop *process), void *ctx)
+bool sim_crash_due(struct loop *process, bool *ret_power)
 {
-    crash_fn = crashed;
-    crash_ctx = ctx;
+    *ret_power = process->crash_power;
+    return sim->current != NULL && sim->current->loop == process && process->crash_in != 0 &&
+           --process->crash_in == 0;
 }
+
+void sim_die(struct loop *process, bool power)
+{
+    struct fiber *self = sim->current;
+    assert_that(self != NULL && self->loop == process);
+    process->dying = true;
+    process->dying_power = power;
+    fiber_context_switch(&self->context, &sim->main);
+    assert_failed("a dead fiber went on", __FILE__, __LINE__);
+}
+
+void sim_exit(struct loop *process) { sim_die(process, false); }
 
 /* ---- events ---- */
+
+/* The heap of timers is the simulator's own memory, whoever waits. */
+static void arm(struct timers *timers, struct timer *timer, u64 deadline_ms)
+{
+    struct loop *former = sim_act_as(NULL);
+    timers_arm(timers, timer, deadline_ms);
+    sim_act_as(former);
+}
 
 void sim_at(struct sim_event *event, u64 delay_ms, void (*fire)(struct sim_event *event))
 {
     event->fire = fire;
-    timers_arm(&sim->agenda, &event->timer, sim->now_ms + delay_ms);
+    arm(&sim->agenda, &event->timer, sim->now_ms + delay_ms);
 }
 
 void sim_cancel(struct sim_event *event) { timers_disarm(&sim->agenda, &event->timer); }
+
+/* ---- pausing ---- */
+
+static void resume(struct sim_event *event)
+{
+    struct loop *process = list_entry(event, struct loop, resume);
+    process->paused_until_ms = 0;
+    while (!list_empty(&process->held)) {
+        struct fiber *fiber = list_entry(process->held.next, struct fiber, ready_node);
+        list_remove(&fiber->ready_node);
+        fiber->state = FIBER_READY;
+        list_push_back(&sim->ready, &fiber->ready_node);
+        sim->ready_count++;
+    }
+}
+
+void sim_pause(struct loop *process, u64 until_ms)
+{
+    if (until_ms > max_u64(process->paused_until_ms, sim->now_ms)) {
+        process->paused_until_ms = until_ms;
+        sim_cancel(&process->resume);
+        sim_at(&process->resume, until_ms - sim->now_ms, resume);
+    }
+}
 
 /* ---- os/loop.h ---- */
 
@@ -192,8 +286,7 @@ u64 loop_now_ms(const struct loop *loop)
 
 u64 loop_wall_ms(const struct loop *loop)
 {
-    (void)loop;
-    return SIM_START_WALL_MS + sim->now_ms;
+    return SIM_START_WALL_MS + sim->now_ms + (u64)loop->skew_ms;
 }
 
 void loop_random(struct loop *loop, void *out, size_t len) { prng_fill(&loop->entropy, out, len); }
@@ -209,8 +302,7 @@ void loop_stop_on_signals(struct loop *loop, fiber_fn *fn, void *arg)
 
 struct fiber *fiber_current(const struct loop *loop)
 {
-    (void)loop;
-    return sim->current;
+    return sim->current != NULL && sim->current->loop == loop ? sim->current : NULL;
 }
 
 static void enqueue(struct fiber *fiber, err wake)
@@ -229,12 +321,24 @@ void fiber_ready(struct fiber *fiber)
     }
 }
 
+static struct fiber *running(const struct loop *loop)
+{
+    assert_that(sim->current != NULL && sim->current->loop == loop);
+    return sim->current;
+}
+
 static void give_way(struct fiber *self) { fiber_context_switch(&self->context, &sim->main); }
+
+static void park(struct fiber *self, bool cancellable)
+{
+    self->state = FIBER_PARKED;
+    self->cancellable = cancellable;
+    give_way(self);
+}
 
 err fiber_park(struct loop *loop, u64 deadline_ms)
 {
-    struct fiber *self = sim->current;
-    assert_that(self != NULL && self->loop == loop);
+    struct fiber *self = running(loop);
     if (loop->stopping) {
         return fail(ERR_CANCELLED);
     }
@@ -242,27 +346,17 @@ err fiber_park(struct loop *loop, u64 deadline_ms)
         if (deadline_ms <= sim->now_ms) {
             return fail(ERR_TIMEOUT);
         }
-        timers_arm(&sim->deadlines, &self->deadline, deadline_ms);
+        arm(&sim->deadlines, &self->deadline, deadline_ms);
     }
-    self->state = FIBER_PARKED;
-    self->cancellable = true;
-    give_way(self);
+    park(self, true);
     return self->wake;
 }
 
-void fiber_park_always(struct loop *loop)
-{
-    struct fiber *self = sim->current;
-    assert_that(self != NULL && self->loop == loop);
-    self->state = FIBER_PARKED;
-    self->cancellable = false;
-    give_way(self);
-}
+void fiber_park_always(struct loop *loop) { park(running(loop), false); }
 
 void fiber_yield(struct loop *loop)
 {
-    (void)loop;
-    struct fiber *self = sim->current;
+    struct fiber *self = running(loop);
     enqueue(self, ok());
     give_way(self);
 }
@@ -313,26 +407,36 @@ void loop_stop(struct loop *loop)
     }
 }
 
-/* A job runs at once, and its fiber goes on a random time later: what a worker thread does is not
- * visible before it says so. A crash inside the job is taken when the fiber has parked. */
+static void take_time(struct fiber *self)
+{
+    u64 took = sim_below(sim->faults.worker_max_ms + 1);
+    if (took == 0) {
+        fiber_yield(self->loop);
+    } else {
+        arm(&sim->deadlines, &self->deadline, sim->now_ms + took);
+        park(self, false);
+    }
+}
+
+/* The job runs in the middle of the time it takes: others run before and after. */
 void worker_run(struct loop *loop, worker_fn *fn, void *arg)
 {
-    fn(arg);
-    struct event done;
-    event_init(&done);
-    u64 took = sim->faults.worker_max_ms ? prng_below(&sim->prng, sim->faults.worker_max_ms + 1) : 0;
-    if (took == 0) {
-        fiber_yield(loop);
-    } else if (!loop->stopping) {
-        IGNORE(fiber_park(loop, sim->now_ms + took)); /* always ends by its deadline */
+    struct fiber *self = fiber_current(loop);
+    if (self == NULL) {
+        fn(arg);
+        return;
     }
+    take_time(self);
+    fn(arg);
+    take_time(self);
 }
 
 /* ---- the scheduler ---- */
 
 static struct fiber *pick_ready(void)
 {
-    u64 skip = prng_below(&sim->prng, min_u64(sim->ready_count, 8));
+    u64 window = sim->faults.ready_window != 0 ? sim->faults.ready_window : 8;
+    u64 skip = sim_below(min_u64(sim->ready_count, window));
     struct list *node = sim->ready.next;
     for (; skip > 0; skip--) {
         node = node->next;
@@ -340,24 +444,40 @@ static struct fiber *pick_ready(void)
     return list_entry(node, struct fiber, ready_node);
 }
 
+static void end_process(struct loop *process)
+{
+    sim_ended *ended = process->ended;
+    void *ctx = process->ended_ctx;
+    if (ended != NULL) {
+        ended(ctx, process);
+    }
+    sim_kill(process, process->dying_power);
+}
+
 static void run_fiber(struct fiber *fiber)
 {
     struct loop *process = fiber->loop;
     list_remove(&fiber->ready_node);
     sim->ready_count--;
+    if (process->paused_until_ms > sim->now_ms) {
+        fiber->state = FIBER_HELD;
+        list_push_back(&process->held, &fiber->ready_node);
+        return;
+    }
     fiber->state = FIBER_RUNNING;
     sim->current = fiber;
+    sim->owner = process;
     sim_note_text(fiber->name);
     fiber_context_switch(&sim->main, &fiber->context);
     sim->current = NULL;
-    if (fiber->state == FIBER_ENDED) {
+    sim->owner = NULL;
+    if (process->dying) {
+        end_process(process);
+    } else if (fiber->state == FIBER_ENDED) {
         discard_fiber(fiber);
     }
-    if (sim_disk_dying(process->disk)) {
-        sim_kill(process, true);
-        if (crash_fn != NULL) {
-            crash_fn(crash_ctx, process);
-        }
+    if (++sim->steps % STEPS_PER_MS == 0) {
+        sim->now_ms++;
     }
 }
 
@@ -378,15 +498,17 @@ void sim_run(u64 until_ms, bool (*done)(void *ctx), void *ctx)
     assert_that(sim->current == NULL);
     while (done == NULL || !done(ctx)) {
         fire_due();
+        if (sim->now_ms >= until_ms) {
+            return;
+        }
         if (sim->ready_count != 0) {
             run_fiber(pick_ready());
             continue;
         }
         u64 next = min_u64(timers_next(&sim->deadlines), timers_next(&sim->agenda));
-        if (next > until_ms) {
-            sim->now_ms = max_u64(sim->now_ms, min_u64(until_ms, next));
+        sim->now_ms = max_u64(sim->now_ms, min_u64(until_ms, next));
+        if (next == UINT64_MAX) {
             return;
         }
-        sim->now_ms = max_u64(sim->now_ms, next);
     }
 }

@@ -2,19 +2,21 @@
  *
  * The simulator links its own implementation of os/loop.h, os/stream.h and base/mem.h, so roles run
  * unchanged: a `struct loop` is one simulated process. One scheduler runs the fibers of all of them
- * and picks among the ready ones by the seed; when nobody is ready, time jumps to the next timer.
- * Killing a process discards its fibers, its heap, its connections and its open files at any wait, or
- * in the middle of its writes; the disk keeps what was synced, and of the rest what the seed says,
- * torn at sectors (disk.c).
+ * and picks among the ready ones by the seed; when nobody is ready, time jumps to the next timer. A
+ * host is where processes run, one at a time: it has an address, a slot for partitions, and a disk
+ * that outlives them.
+ *
+ * A process ends at any wait, or in the middle of any write, sync or change of a folder. Killed
+ * (kill -9), what it wrote stays; with the power of its host, what was not synced is kept, lost or
+ * torn at sectors (disk.c), and its peers hear nothing.
  *
  * Nothing here reads a real clock or real entropy, and nothing is ordered by addresses, so a seed
- * gives the same run again: the audit hash over all events says whether it did.
+ * gives the same run again: the audit hash over everything that happened says whether it did.
  */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
 #include "base/list.h"
-#include "base/map.h"
 #include "base/prng.h"
 #include "os/fiber_context.h"
 #include "os/loop.h"
@@ -22,11 +24,12 @@
 
 #define SIM_START_WALL_MS 1767225600000ull /* 2026-01-01 */
 #define SIM_HOST_MAX 64
+#define SIM_SLOTS_MAX 32
 
 struct sim_heap;
 struct sim_disk;
 
-/* Something that happens at a time: a delivery, the end of a worker's job. */
+/* Something that happens at a time: a delivery, a fault. Not in any process. */
 struct sim_event {
     struct timer timer;
     void (*fire)(struct sim_event *event);
@@ -35,35 +38,48 @@ struct sim_event {
 struct sim_faults {
     u64 latency_min_ms;
     u64 latency_max_ms;
-    u64 bytes_per_ms;       /* of a connection; 0: no limit */
-    u64 reset_per_million;  /* deliveries that reset their connection instead */
-    u64 worker_max_ms;      /* a job takes 0.. this */
-    u64 io_error_per_million; /* writes that fail with EIO or ENOSPC */
-    bool crash_loses_nothing;  /* every unsynced write is kept */
+    u64 bytes_per_ms;         /* of a connection; 0: no limit */
+    u64 reset_per_million;    /* deliveries that reset their connection instead */
+    u64 worker_max_ms;        /* a job takes 0.. this */
+    u64 io_error_per_million; /* writes and syncs that fail with EIO */
+    u64 ready_window;         /* among how many ready fibers the next is drawn; 0: 8 */
+};
+
+/* One machine. */
+struct sim_host {
+    struct list node;
+    char address[SIM_HOST_MAX];
+    unsigned slot;
+    bool up; /* has power: refuses connections if nobody listens */
+    struct sim_disk *disk;
 };
 
 struct sim {
     u64 seed;
-    struct prng prng;      /* scheduling and faults */
+    struct prng prng; /* scheduling and faults */
     u64 now_ms;
-    struct list ready;     /* struct fiber */
+    struct list ready; /* struct fiber */
     size_t ready_count;
     struct timers deadlines; /* of parked fibers */
     struct timers agenda;    /* of struct sim_event */
-    struct list processes; /* struct loop */
+    struct list processes;   /* struct loop */
+    struct list hosts;
     struct fiber_stacks stacks;
     struct fiber_context main;
     struct fiber *current;
-    struct map listeners;  /* "host:port" → struct listener */
-    struct list pipes;     /* open connections */
+    struct loop *owner; /* whose memory and disk are used; NULL: the simulator's own */
+    struct list listeners;
+    struct list connections;
+    u16 next_port;
     struct sim_faults faults;
-    u8 cut[32][32];        /* cut[a][b]: nothing passes from process slot a to b */
-    u64 audit;             /* running hash of everything that happened */
+    bool cut[SIM_SLOTS_MAX][SIM_SLOTS_MAX]; /* cut[a][b]: nothing passes from slot a to b */
+    u64 stalled_until_ms[SIM_SLOTS_MAX];    /* what the slot sends waits until then */
+    u64 audit;                              /* running hash of everything that happened */
     u64 events;
+    u64 steps; /* of fibers */
     u64 crashes;
     u64 torn_writes;
     u64 lost_writes;
-    struct loop *entered;  /* whose heap and disk calls belong to, outside fibers */
 };
 
 extern struct sim *sim; /* the running world; one per operating-system process */
@@ -75,44 +91,75 @@ void sim_free(struct sim *world);
 void sim_note(u64 value);
 void sim_note_text(const char *text);
 
-/* sim_process_new: a process with an address ("10.0.0.3") and a slot for partitions; loop_open() is
- * not used in simulations. sim_kill: at once, as by kill -9 or a power cut (`power`: unsynced writes
- * are at risk; else they are all kept, as the kernel keeps them). Frees everything but the disk. */
-struct loop *sim_process_new(const char *name, const char *host, unsigned slot);
+/* sim_host_new: `dir` is made and holds all that its processes write ("store-1"). Lives as long as
+ * the world. */
+struct sim_host *sim_host_new(const char *address, const char *dir);
+void sim_cut(const struct sim_host *a, const struct sim_host *b, bool cut);
+void sim_cut_one_way(const struct sim_host *from, const struct sim_host *to, bool cut);
+
+/* sim_process_new: loop_open() is not used in simulations. `ended` is told when it has died by
+ * itself: by sim_crash_soon() or sim_exit(). */
+typedef void sim_ended(void *ctx, struct loop *process);
+struct loop *sim_process_new(const char *name, struct sim_host *host, sim_ended *ended, void *ctx);
+/* sim_kill: at once; `power`: with its host. Frees everything but the disk. Not for the process
+ * that is running. */
 void sim_kill(struct loop *process, bool power);
-/* sim_crash_soon: kills with a power cut in the middle of its n-th write from now on. */
-void sim_crash_soon(struct loop *process, u64 writes);
+/* sim_crash_soon: kills it in the middle of its n-th change of the disk from now on. */
+void sim_crash_soon(struct loop *process, u64 changes, bool power);
+/* sim_exit: ends the process whose fiber calls it, as exit() does. */
+__attribute__((noreturn)) void sim_exit(struct loop *process);
+/* sim_pause: the process is not scheduled until then (a stopped or overloaded machine). */
+void sim_pause(struct loop *process, u64 until_ms);
+void sim_set_skew(struct loop *process, i64 skew_ms);
 const char *sim_process_name(const struct loop *process);
-bool sim_process_dead(const struct loop *process);
+struct sim_host *sim_process_host(const struct loop *process);
+/* sim_process_idle: no fiber is left: what loop_run() would return at, once stopping. */
+bool sim_process_idle(const struct loop *process);
+/* sim_process_memory: bytes it has allocated now; blocks still there. */
+u64 sim_process_memory(const struct loop *process, u64 *ret_blocks);
 
 /* sim_run: until `until_ms` of virtual time, or done() says so (may be NULL), or nothing can ever
- * happen again. Processes that crash by sim_crash_soon() are reported to crashed(). */
+ * happen again. */
 void sim_run(u64 until_ms, bool (*done)(void *ctx), void *ctx);
-void sim_on_crash(void (*crashed)(void *ctx, struct loop *process), void *ctx);
 /* sim_at: fires once after delay_ms. */
 void sim_at(struct sim_event *event, u64 delay_ms, void (*fire)(struct sim_event *event));
 void sim_cancel(struct sim_event *event);
 
-/* sim_enter / sim_leave: calls from outside fibers that allocate belong to this process. */
-struct loop *sim_enter(struct loop *process);
-void sim_leave(struct loop *former);
+/* sim_act_as: memory and disk calls belong to this process (NULL: to the simulator) until it is
+ * called with the former owner, which it returns. */
+struct loop *sim_act_as(struct loop *process);
+
+/* sim_below / sim_chance: draws of the world. */
+u64 sim_below(u64 bound);
+bool sim_chance(u64 numerator, u64 denominator);
+
+/* ---- between the files ---- */
+
+/* sim_die: loop.c; never returns to the fiber that calls it. */
+__attribute__((noreturn)) void sim_die(struct loop *process, bool power);
+struct sim_heap *sim_process_heap(struct loop *process);
+/* sim_crash_due: disk.c asks before each change of a process's disk whether it is the last. */
+bool sim_crash_due(struct loop *process, bool *ret_power);
 
 /* heap.c */
 struct sim_heap *sim_heap_new(void);
 void sim_heap_free(struct sim_heap *heap);
-/* disk.c: what belongs to a process that dies. */
-struct sim_disk *sim_disk_new(struct loop *process);
-void sim_disk_free(struct sim_disk *disk, bool power);
-bool sim_disk_dying(const struct sim_disk *disk);
-void sim_disk_crash_soon(struct sim_disk *disk, u64 writes);
-/* net.c */
-void sim_net_kill(struct loop *process);
+u64 sim_heap_bytes(const struct sim_heap *heap, u64 *ret_blocks);
 
-/* What heap.c and disk.c need to know of a process; NULL outside any. */
-struct loop *sim_self(void);
-struct sim_heap *sim_process_heap(struct loop *process);
-struct sim_disk *sim_process_disk(struct loop *process);
-unsigned sim_process_slot(const struct loop *process);
-const char *sim_process_host(const struct loop *process);
+/* disk.c */
+struct sim_disk *sim_disk_new(const char *dir);
+void sim_disk_free(struct sim_disk *disk);
+/* sim_disk_close: what a dead process leaves: its descriptors and mappings are closed. */
+void sim_disk_close(struct loop *process);
+/* sim_disk_power_cut: decides what is left of everything that was not synced. */
+void sim_disk_power_cut(struct sim_disk *disk);
+/* sim_disk_wipe: an empty disk. No process may have it. */
+void sim_disk_wipe(struct sim_disk *disk);
+/* sim_disk_set_full: writes that need room fail with ENOSPC. */
+void sim_disk_set_full(struct sim_disk *disk, bool full);
+
+/* net.c */
+void sim_net_kill(struct loop *process, bool power);
+void sim_net_free(void);
 
 #endif
