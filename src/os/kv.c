@@ -89,6 +89,15 @@ static err lock_dir(struct kv *kv)
     return file_lock(kv->owner);
 }
 
+/* What a power cut can leave of a marker that was being written: a prefix, or zeros of any length.
+ */
+static bool is_unfinished(bytes text)
+{
+    static const u8 zeros[sizeof marker];
+    return bytes_starts_with(bytes_str(marker), text) ||
+           bytes_eq(text, bytes_make(zeros, text.len));
+}
+
 /* The owner file says whether the store was ever finished. A crash while it is made may leave any
  * part of the first pages; later no crash does. */
 static err read_marker(struct kv *kv, bool *ret_finished)
@@ -97,7 +106,7 @@ static err read_marker(struct kv *kv, bool *ret_finished)
     size_t len;
     TRY(file_read_some(kv->owner, 0, text, sizeof text, &len));
     *ret_finished = bytes_eq_str(bytes_make(text, len), marker);
-    if (!*ret_finished && !bytes_starts_with(bytes_str(marker), bytes_make(text, len))) {
+    if (!*ret_finished && !is_unfinished(bytes_make(text, len))) {
         log_error("os", "%s is a store of another kind or version", kv->dir);
         return fail(ERR_INTEGRITY);
     }
@@ -223,9 +232,9 @@ static err open_steps(struct kv *kv, const struct kv_options *options)
     TRY(open_env(kv, options));
     TRY(kv_fault("open", kv, mdb_reader_check(kv->env, &dead_readers)));
     TRY(prepare_tables(kv));
-    if (!finished) {
-        TRY(finish(kv));
-    }
+    /* A process that was killed may have left a commit that is only in the kernel's memory. What is
+     * seen from here on must not vanish with the power. */
+    TRY(finished ? kv_sync(kv) : finish(kv));
     return learn_page_size(kv);
 }
 
