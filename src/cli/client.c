@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define DEVNET_JSON_BYTES_MAX MIB(1)
 #define DEVNET_JSON_DEFAULT "devnet/devnet.json"
@@ -24,6 +25,12 @@ static err load_devnet(const char *path, json_t **ret)
 {
     struct arena arena;
     bytes text;
+    char inside[PATH_BYTES_MAX];
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        path_join(inside, path, "devnet.json");
+        path = inside;
+    }
     arena_init(&arena, DEVNET_JSON_BYTES_MAX);
     err e = file_load(path, &arena, &text);
     if (is_ok(e)) {
@@ -134,6 +141,12 @@ err client_fail(struct client *client, err e, const char *hint, const char *form
     return e;
 }
 
+int client_report(const struct cli *cli, err e)
+{
+    return failure.set ? cli_fail(cli, e, failure.hint, "%s", failure.message)
+                       : cli_fail(cli, e, NULL, "%s", err_text(e));
+}
+
 struct client_run {
     struct client client;
     err (*fn)(struct client *client);
@@ -162,11 +175,7 @@ static int main_with(struct cli *cli, err (*fn)(struct client *client), bool off
     }
     e = cli_run(run_client, &run);
     json_decref(run.client.devnet);
-    if (is_ok(e)) {
-        return 0;
-    }
-    return failure.set ? cli_fail(cli, e, failure.hint, "%s", failure.message)
-                       : cli_fail(cli, e, NULL, "%s", err_text(e));
+    return is_ok(e) ? 0 : client_report(cli, e);
 }
 
 int client_main(struct cli *cli, err (*fn)(struct client *client))

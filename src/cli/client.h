@@ -24,7 +24,7 @@ extern struct client_options client_options;
 /* For a verb's flag table. */
 #define CLIENT_CHAIN_FLAGS                                                                         \
     {"devnet", FLAG_TEXT, &client_options.devnet, "FILE",                                          \
-     "devnet.json with the defaults (./devnet/devnet.json)"},                                      \
+     "devnet.json, or its folder, with defaults (./devnet)"},                                      \
         {"rpc", FLAG_LIST, &client_options.rpc, "URL",                                             \
          "a ledger node; may be given several times"},                                             \
     {                                                                                              \
@@ -71,5 +71,9 @@ int client_main_offline(struct cli *cli, err (*fn)(struct client *client));
 /* client_fail: remembers what to print for the fault, which it returns. */
 err client_fail(struct client *client, err e, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* client_report: prints the failure, in the words of client_fail() if there were any; returns the
+ * exit status. */
+int client_report(const struct cli *cli, err e);
 
 #endif

@@ -1,4 +1,5 @@
 /* verb_devnet.c: `cairn devnet`: a whole network on this machine, until Ctrl-C. */
+#include "cli/client.h"
 #include "cli/devnet.h"
 #include "cli/verbs.h"
 
@@ -228,6 +229,87 @@ static int run_revive(struct cli *cli)
     return is_ok(e) ? 0 : cli_fail(cli, e, NULL, "cannot write %s: %s", path, err_text(e));
 }
 
+/* ---- cairn devnet show ---- */
+
+/* A step of "stores.3.pid": a member, or the item whose "i" is that number. */
+static const json_t *step_into(const json_t *at, const char *word, size_t len)
+{
+    char name[64];
+    if (len >= sizeof name) {
+        return NULL;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)len, word);
+    if (!json_is_array(at)) {
+        return json_object_get(at, name);
+    }
+    u64 wanted;
+    size_t i;
+    json_t *item;
+    bool is_number = parse_u64(&wanted, bytes_str(name));
+    json_array_foreach((json_t *)(uintptr_t)at, i, item)
+    {
+        const json_t *number = json_object_get(item, "i");
+        u64 found = number != NULL ? (u64)json_integer_value(number) : i;
+        if (is_number && found == wanted) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+static int show_member(struct cli *cli, const json_t *devnet, const char *path)
+{
+    const json_t *at = devnet;
+    for (const char *word = path; at != NULL && *word != '\0';) {
+        size_t len = strcspn(word, ".");
+        at = step_into(at, word, len);
+        word += len + (word[len] == '.');
+    }
+    if (at == NULL) {
+        return cli_fail(cli, fail(ERR_NOT_FOUND), NULL, "devnet.json has no %s", path);
+    }
+    if (json_is_string(at)) {
+        printf("%s\n", json_string_value(at));
+        return 0;
+    }
+    json_dumpf(at, stdout, JSON_ENCODE_ANY | JSON_INDENT(2));
+    putchar('\n');
+    return 0;
+}
+
+static int run_show(struct cli *cli)
+{
+    struct client client;
+    if (!cli_parse(cli, 0, CLI_POSITIONALS_MAX)) {
+        return 2;
+    }
+    client_options.devnet = revive_data;
+    err e = client_init(&client, cli);
+    if (!is_ok(e)) {
+        return cli_fail(cli, fail(ERR_NOT_FOUND), "see --data", "no devnet runs in %s",
+                        revive_data);
+    }
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < cli->positional_count; i++) {
+        status = show_member(cli, client.devnet, cli->positionals[i]);
+    }
+    if (cli->positional_count == 0) {
+        status = show_member(cli, client.devnet, "");
+    }
+    json_decref(client.devnet);
+    return status;
+}
+
+static const struct verb show_verb = {
+    .name = "devnet show",
+    .arguments = "[MEMBER…] [FLAGS]",
+    .summary = "values of a running devnet's devnet.json, for scripts",
+    .text = "MEMBER is a path; in a list a number picks the role of that number.",
+    .examples = "  cairn devnet show s3.http\n  kill -9 $(cairn devnet show stores.3.pid)",
+    .flags = revive_flags,
+    .run = run_show,
+};
+
 static const struct verb revive_verb = {
     .name = "devnet revive",
     .arguments = "[ROLE…] [FLAGS]",
@@ -237,7 +319,7 @@ static const struct verb revive_verb = {
     .flags = revive_flags,
     .run = run_revive,
 };
-static const struct verb *const parts[] = {&revive_verb, NULL};
+static const struct verb *const parts[] = {&revive_verb, &show_verb, NULL};
 
 const struct verb verb_devnet = {
     .name = "devnet",

@@ -6,6 +6,7 @@
 
 extern const struct verb verb_devnet;
 extern const struct verb verb_gateway;
+extern const struct verb verb_get;
 extern const struct verb verb_help;
 extern const struct verb verb_key;
 extern const struct verb verb_ls;
@@ -19,5 +20,6 @@ extern const struct verb verb_stat;
 extern const struct verb verb_store;
 extern const struct verb verb_territory;
 extern const struct verb verb_tx;
+extern const struct verb verb_watch;
 
 #endif
