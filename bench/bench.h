@@ -1,8 +1,8 @@
 /* bench.h: benchmarks that print their own limit.
  *
  * A benchmark measures something and, in the same run, the unavoidable work that bounds it; what
- * counts is the ratio, because machines differ and are shared. Each result has a bar, the ratio that
- * Cairn promises. Output: one JSON object (--json) or a table.
+ * counts is the ratio, because machines differ and are shared. Each result has a bar, the ratio
+ * that Cairn promises. Output: one JSON object (--json) or a table.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -15,9 +15,9 @@ struct bench_result {
     const char *name;
     double value;
     const char *unit;
-    double limit;           /* in the same unit; 0: none, a plain figure */
+    double limit; /* in the same unit; 0: none, a plain figure */
     const char *limit_name;
-    double bar;             /* least ratio value / limit; 0: none */
+    double bar; /* least ratio value / limit; 0: none */
 };
 
 struct bench {
@@ -34,12 +34,12 @@ double bench_seconds(void);
 /* The primitives of storing and reading, single thread, seconds per byte of user data. */
 struct bench_primitives {
     double md5;
-    double sha256;      /* of large payloads */
-    double aes_gcm;     /* 16 KiB chunks */
-    double rs_4_8;      /* per byte of user data */
-    double leaf_hash;   /* SHA-256 trees of 4 KiB leaves, per byte of fragment */
-    double copy;        /* memcpy of 64 KiB pieces */
-    double disk_write;  /* 8 MiB pieces and fdatasync, per byte; 0 if not measured */
+    double sha256;     /* of large payloads */
+    double aes_gcm;    /* 16 KiB chunks */
+    double rs_4_8;     /* per byte of user data */
+    double leaf_hash;  /* SHA-256 trees of 4 KiB leaves, per byte of fragment */
+    double copy;       /* memcpy of 64 KiB pieces */
+    double disk_write; /* 8 MiB pieces and fdatasync, per byte; 0 if not measured */
 };
 /* bench_measure_primitives: dir for the disk figure, NULL: none. */
 void bench_measure_primitives(struct bench_primitives *ret, const char *dir);

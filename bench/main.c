@@ -15,7 +15,8 @@ static const struct {
     const char *summary;
     bool (*run)(struct bench *bench, int argc, char **argv);
 } benches[] = {
-    {"pipeline", "encrypt, code and hash a segment; verify and decrypt it; in memory", bench_pipeline},
+    {"pipeline", "encrypt, code and hash a segment; verify and decrypt it; in memory",
+     bench_pipeline},
 };
 
 double bench_seconds(void)
@@ -46,7 +47,10 @@ static void first_line(char out[128], const char *command)
     out[strcspn(out, "\n")] = '\0';
 }
 
-static double ratio_of(const struct bench_result *r) { return r->limit > 0 ? r->value / r->limit : 0; }
+static double ratio_of(const struct bench_result *r)
+{
+    return r->limit > 0 ? r->value / r->limit : 0;
+}
 
 static bool passes(const struct bench_result *r) { return r->bar <= 0 || ratio_of(r) >= r->bar; }
 
@@ -61,11 +65,11 @@ static json_t *to_json(const struct bench *bench, double seconds)
     for (size_t i = 0; i < bench->count; i++) {
         const struct bench_result *r = &bench->results[i];
         pass = pass && passes(r);
-        json_array_append_new(
-            results, json_pack("{s:s, s:f, s:s, s:f, s:s, s:f, s:f, s:b}", "name", r->name, "value",
-                               r->value, "unit", r->unit, "limit", r->limit, "limit_name",
-                               r->limit_name ? r->limit_name : "", "ratio", ratio_of(r), "bar",
-                               r->bar, "pass", (int)passes(r)));
+        json_array_append_new(results,
+                              json_pack("{s:s, s:f, s:s, s:f, s:s, s:f, s:f, s:b}", "name", r->name,
+                                        "value", r->value, "unit", r->unit, "limit", r->limit,
+                                        "limit_name", r->limit_name ? r->limit_name : "", "ratio",
+                                        ratio_of(r), "bar", r->bar, "pass", (int)passes(r)));
     }
     return json_pack("{s:s, s:s, s:s, s:i, s:f, s:o, s:b}", "bench", bench->name, "commit", commit,
                      "cpu", cpu, "cores", (int)sysconf(_SC_NPROCESSORS_ONLN), "seconds", seconds,

@@ -1,7 +1,7 @@
 /* pipeline.c: the engines that a byte passes on its way in and out, without network and disk.
  *
- * In: extent encryption, row coding, hashing of all 12 fragments. Out: verification of the four data
- * fragments and decryption. One thread. The limit is the sum of the primitives.
+ * In: extent encryption, row coding, hashing of all 12 fragments. Out: verification of the four
+ * data fragments and decryption. One thread. The limit is the sum of the primitives.
  */
 #include "base/mem.h"
 #include "bench/bench.h"
@@ -87,12 +87,11 @@ bool bench_pipeline(struct bench *bench, int argc, char **argv)
     double in_limit = p.aes_gcm + p.rs_4_8 + 3 * p.leaf_hash + p.copy;
     double out_limit = p.aes_gcm + p.leaf_hash;
     bench_add_primitives(bench, &p);
-    bench_add(bench, &(struct bench_result){"in: seal, code, hash 4+8",
-                                            (double)STREAM_BYTES / in / 1e6, "MB/s",
-                                            1e-6 / in_limit, "sum of primitives", 0.5});
-    bench_add(bench, &(struct bench_result){"out: verify, open",
-                                            (double)STREAM_BYTES / out / 1e6, "MB/s",
-                                            1e-6 / out_limit, "sum of primitives", 0.5});
+    bench_add(bench,
+              &(struct bench_result){"in: seal, code, hash 4+8", (double)STREAM_BYTES / in / 1e6,
+                                     "MB/s", 1e-6 / in_limit, "sum of primitives", 0.5});
+    bench_add(bench, &(struct bench_result){"out: verify, open", (double)STREAM_BYTES / out / 1e6,
+                                            "MB/s", 1e-6 / out_limit, "sum of primitives", 0.5});
     extent_cipher_free(&s->cipher);
     mem_free(raw);
     mem_free(s);

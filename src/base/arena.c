@@ -25,8 +25,8 @@ void arena_init(struct arena *arena, size_t limit_bytes)
 
 static struct arena_block *add_block(struct arena *arena, size_t size)
 {
-    size_t cap = max_size(size, arena->blocks ? min_size(arena->blocks->cap * 2, MIB(1))
-                                              : BLOCK_BYTES_MIN);
+    size_t cap =
+        max_size(size, arena->blocks ? min_size(arena->blocks->cap * 2, MIB(1)) : BLOCK_BYTES_MIN);
     struct arena_block *block = mem_alloc(sizeof *block + cap);
     block->cap = cap;
     block->next = arena->blocks;

@@ -148,10 +148,14 @@ static void order_of_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(checked_arithmetic), cmocka_unit_test(hex_and_base64),
-        cmocka_unit_test(numbers),            cmocka_unit_test(arena_is_bounded),
-        cmocka_unit_test(buf_latches),        cmocka_unit_test(map_keeps_order),
-        cmocka_unit_test(prng_repeats),       cmocka_unit_test(order_of_bytes),
+        cmocka_unit_test(checked_arithmetic),
+        cmocka_unit_test(hex_and_base64),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(arena_is_bounded),
+        cmocka_unit_test(buf_latches),
+        cmocka_unit_test(map_keeps_order),
+        cmocka_unit_test(prng_repeats),
+        cmocka_unit_test(order_of_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

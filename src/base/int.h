@@ -120,6 +120,7 @@ static inline void store_be64(void *p, u64 v)
 static inline void store_le32(void *p, u32 v) { memcpy(p, &v, sizeof v); }
 static inline void store_le64(void *p, u64 v) { memcpy(p, &v, sizeof v); }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "byte order helpers assume little endian");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "byte order helpers assume little endian");
 
 #endif

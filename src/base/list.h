@@ -33,7 +33,7 @@ static inline void list_remove(struct list *node)
     list_init(node);
 }
 
-#define list_entry(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 #define list_for(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
 /* list_for_safe: the body may remove `it`. */
 #define list_for_safe(it, head)                                                                    \

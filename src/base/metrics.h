@@ -1,7 +1,7 @@
 /* metrics.h: counters and gauges in the Prometheus text format.
  *
- * A role owns one `struct metrics`; values are updated by its loop thread only. Names and help texts
- * are static strings.
+ * A role owns one `struct metrics`; values are updated by its loop thread only. Names and help
+ * texts are static strings.
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H

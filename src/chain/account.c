@@ -1,9 +1,9 @@
 /* account.c: signing and sending transactions.
  *
- * Nonces are given out in order by one fiber at a time. chain_send() also submits for the first time
- * in its turn, so that a refusal leaves no gap: the nonce is taken back before anyone got the next.
- * What was submitted once, or may have been, is submitted again until there is a receipt, for ledger
- * nodes forget their pools when they restart.
+ * Nonces are given out in order by one fiber at a time. chain_send() also submits for the first
+ * time in its turn, so that a refusal leaves no gap: the nonce is taken back before anyone got the
+ * next. What was submitted once, or may have been, is submitted again until there is a receipt, for
+ * ledger nodes forget their pools when they restart.
  */
 #include "chain/internal.h"
 
@@ -15,7 +15,7 @@
 
 #define SUBMIT_AGAIN_MS 3000
 #define SUBMIT_FIRST_MS 5000 /* others wait for their nonces that long at most */
-#define NONCE_TAKEN_MS 4000 /* the nonce is used and no receipt turns up */
+#define NONCE_TAKEN_MS 4000  /* the nonce is used and no receipt turns up */
 #define PRIORITY_FEE_WEI 1000000u
 #define BASE_FEE_FACTOR 4u
 #define NONCE_UNKNOWN UINT64_MAX
@@ -110,9 +110,10 @@ static err estimate(struct chain_account *account, const struct chain_call *call
     struct rpc_error error;
     u64 gas;
     u256_to_be(value, call->value);
-    json_t *request = json_pack("{s:o, s:o, s:o, s:o}", "from", json_data(BYTES_OF(account->address)),
-                                "to", json_data(BYTES_OF(call->to)), "value",
-                                json_quantity256(value), "data", json_data(call->input));
+    json_t *request =
+        json_pack("{s:o, s:o, s:o, s:o}", "from", json_data(BYTES_OF(account->address)), "to",
+                  json_data(BYTES_OF(call->to)), "value", json_quantity256(value), "data",
+                  json_data(call->input));
     err e = ask_u64(account->chain, "eth_estimateGas", json_pack("[o]", request), deadline_ms,
                     &error, &gas);
     if (is_err(e, ERR_REFUSED)) {
@@ -133,7 +134,8 @@ static void make_tx(const struct chain_account *account, const struct chain_call
 {
     struct u256 tip = u256_from_u64(PRIORITY_FEE_WEI);
     struct u256 max_fee = u256_from_u64(account->chain->head.base_fee);
-    bool fits = u256_mul_u64(&max_fee, max_fee, BASE_FEE_FACTOR) && u256_add(&max_fee, max_fee, tip);
+    bool fits =
+        u256_mul_u64(&max_fee, max_fee, BASE_FEE_FACTOR) && u256_add(&max_fee, max_fee, tip);
     assert_that(fits); /* of two 64 bit numbers */
     *ret_tx = (struct tx){
         .type = TX_DYNAMIC_FEE,

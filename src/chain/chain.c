@@ -35,7 +35,8 @@ err chain_open(struct loop *loop, const struct chain_options *options, u64 deadl
     group_init(&chain->followers);
     map_init(&chain->accounts);
     err e;
-    TRY_GOTO(e, rpc_link_init(&chain->rpc, loop, options->rpc_urls, options->rpc_url_count), failed);
+    TRY_GOTO(e, rpc_link_init(&chain->rpc, loop, options->rpc_urls, options->rpc_url_count),
+             failed);
     TRY_GOTO(e, chain_read_genesis(chain, options->genesis_path), failed);
     TRY_GOTO(e, wait_for_first_head(chain, deadline_ms), failed);
     TRY_GOTO(e, group_start(loop, &chain->followers, "chain", chain_follow, chain), failed);

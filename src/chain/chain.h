@@ -36,15 +36,16 @@ struct chain_options {
 
 struct chain_head {
     u64 height;
-    u64 time;          /* seconds */
-    struct hash hash;  /* of the Ethereum header */
+    u64 time;         /* seconds */
+    struct hash hash; /* of the Ethereum header */
     struct hash state_root;
     u64 base_fee;
 };
 
-/* chain_open: starts following; waits for the first checked head until the deadline. ERR_USAGE: urls
- * or genesis file; ERR_INTEGRITY, without waiting: every node is of another chain, or its signatures
- * do not check; at the deadline the last fault, such as ERR_NETWORK, ERR_MALFORMED, ERR_TIMEOUT. */
+/* chain_open: starts following; waits for the first checked head until the deadline. ERR_USAGE:
+ * urls or genesis file; ERR_INTEGRITY, without waiting: every node is of another chain, or its
+ * signatures do not check; at the deadline the last fault, such as ERR_NETWORK, ERR_MALFORMED,
+ * ERR_TIMEOUT. */
 err chain_open(struct loop *loop, const struct chain_options *options, u64 deadline_ms,
                struct chain **ret_chain);
 /* chain_close: after loop_stop() or when no call is running. Does not wait for any node. NULL is
@@ -60,9 +61,9 @@ bool chain_healthy(const struct chain *chain);
 
 /* chain_view: fn reads records through the source; it is called several times, so it must only
  * overwrite its outputs, and it must not wait. All it reads is of one head, the newest at the
- * beginning or a later one; what is known of a storage root is not fetched again. The result is that
- * of the last call of fn, which had all it asked for. ERR_INTEGRITY: a proof did not check; ERR_LIMIT:
- * too many slots (some 60,000) or modules (16). */
+ * beginning or a later one; what is known of a storage root is not fetched again. The result is
+ * that of the last call of fn, which had all it asked for. ERR_INTEGRITY: a proof did not check;
+ * ERR_LIMIT: too many slots (some 60,000) or modules (16). */
 typedef err chain_view_fn(void *ctx, const struct slot_source *slots);
 err chain_view(struct chain *chain, chain_view_fn *fn, void *ctx, u64 deadline_ms);
 
@@ -128,9 +129,10 @@ err chain_receipt_of(struct chain *chain, const struct hash *tx, struct arena *a
 /* chain_await: until final, or ERR_TIMEOUT. */
 err chain_await(struct chain *chain, const struct hash *tx, struct arena *arena, u64 deadline_ms,
                 struct chain_receipt *ret_receipt);
-/* chain_send: sign, submit (again now and then), await. Fibers may send at once; their nonces are in
- * the order of submission. ERR_REFUSED if it reverted or the ledger would not have it; ERR_CONFLICT:
- * its nonce went to another transaction; ERR_TIMEOUT: it may still get into a block. */
+/* chain_send: sign, submit (again now and then), await. Fibers may send at once; their nonces are
+ * in the order of submission. ERR_REFUSED if it reverted or the ledger would not have it;
+ * ERR_CONFLICT: its nonce went to another transaction; ERR_TIMEOUT: it may still get into a block.
+ */
 err chain_send(struct chain_account *account, const struct chain_call *call, struct arena *arena,
                u64 deadline_ms, struct chain_receipt *ret_receipt);
 

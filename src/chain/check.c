@@ -7,15 +7,13 @@
 #include <stdlib.h>
 
 #define HEADER_ARENA_BYTES KIB(16)
-#define PROOF_ARENA_BYTES KIB(256) /* of one account or slot: 65 nodes of 532 bytes and their array */
+#define PROOF_ARENA_BYTES                                                                          \
+    KIB(256) /* of one account or slot: 65 nodes of 532 bytes and their array */
 #define RECEIPT_NODE_BYTES_MAX MIB(4)
 
 /* ---- the genesis ---- */
 
-static int by_address(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct address));
-}
+static int by_address(const void *a, const void *b) { return memcmp(a, b, sizeof(struct address)); }
 
 /* In the ledger seats stand in ascending order, whatever the file says. */
 static bool read_seats(const json_t *list, struct seats *ret_seats)
@@ -81,7 +79,7 @@ static err decode_certified(const struct chain_trust *trust, bytes header_bytes,
     TRY(consensus_part_decode(part, &consensus, &certificate));
     block_header_hash(ret_hash, ret_header);
     return certified(trust, ret_header, ret_hash, &consensus, &certificate) ? ok()
-                                                                           : fail(ERR_INTEGRITY);
+                                                                            : fail(ERR_INTEGRITY);
 }
 
 /* The members `header` and `consensus`. */
@@ -173,8 +171,7 @@ err check_proof(const struct proof_query *query, const json_t *answer, struct ac
     struct hash root;
     struct arena arena;
     arena_init(&arena, PROOF_ARENA_BYTES);
-    err e =
-        prove_account(query, json_object_get(answer, "accountProof"), &arena, &account, &root);
+    err e = prove_account(query, json_object_get(answer, "accountProof"), &arena, &account, &root);
     if (is_ok(e) && (!json_is_array(items) || json_array_size(items) != query->slot_count)) {
         e = fail(ERR_MALFORMED);
     }
@@ -200,8 +197,7 @@ static err prove_item(const struct hash *root, u64 i, const json_t *array, struc
     TRY(read_nodes(array, arena, nodes, &count));
     buf_init(&key, 16);
     rlp_put_u64(&key, i);
-    enum proof_verdict verdict =
-        trie_verify_proof(root, buf_bytes(&key), nodes, count, ret_item);
+    enum proof_verdict verdict = trie_verify_proof(root, buf_bytes(&key), nodes, count, ret_item);
     buf_free(&key);
     return verdict == PROOF_PRESENT ? ok() : fail(ERR_INTEGRITY);
 }
@@ -233,8 +229,8 @@ static err copy_logs(const struct receipt *receipt, u64 height, const struct has
 }
 
 /* What the receipts of a block, the one before and its own, say about a transaction. */
-static err join_receipts(bytes own, bytes before, struct arena *scratch, struct receipt *ret_receipt,
-                         u64 *ret_gas)
+static err join_receipts(bytes own, bytes before, struct arena *scratch,
+                         struct receipt *ret_receipt, u64 *ret_gas)
 {
     struct receipt last = {0};
     if (before.data != NULL) {
@@ -242,7 +238,7 @@ static err join_receipts(bytes own, bytes before, struct arena *scratch, struct 
     }
     TRY(receipt_decode(scratch, own, ret_receipt));
     return sub_u64(ret_gas, ret_receipt->cumulative_gas, last.cumulative_gas) ? ok()
-                                                                             : fail(ERR_INTEGRITY);
+                                                                              : fail(ERR_INTEGRITY);
 }
 
 static err prove_receipt(const struct block_header *header, const struct hash *tx,

@@ -3,8 +3,9 @@
  *
  * The trust of a role is its genesis file: chain id and seats. From there:
  *
- *   seats sign ──► consensus header of h + 1 ──► Ethereum header of h ──► state root ──► account ──►
- *   storage root ──► slot;   ──► transactions root ──► transaction;   ──► receipts root ──► receipt
+ *   seats sign ──► consensus header of h + 1 ──► Ethereum header of h ──► state root ──► account
+ * ──► storage root ──► slot;   ──► transactions root ──► transaction;   ──► receipts root ──►
+ * receipt
  *
  * Every arrow is a hash or a Merkle proof that is checked here. Faults: ERR_MALFORMED: not the form
  * of such an answer; ERR_INTEGRITY: the form, but it proves nothing; ERR_LIMIT: larger than an

@@ -85,15 +85,16 @@ err chain_logs(struct chain *chain, const struct address *address, u64 from, u64
                size_t *ret_count)
 {
     u64 last = min_u64(to, chain->head.height);
-    struct logs_call call = {
-        .query = {.address = *address, .from = from + 1, .to = last}, .arena = arena};
+    struct logs_call call = {.query = {.address = *address, .from = from + 1, .to = last},
+                             .arena = arena};
     if (from >= last) {
         *ret_logs = NULL;
         *ret_count = 0;
         return ok();
     }
-    json_t *filter = json_pack("{s:o, s:o, s:o}", "address", json_data(BYTES_OF(*address)),
-                               "fromBlock", json_quantity(from + 1), "toBlock", json_quantity(last));
+    json_t *filter =
+        json_pack("{s:o, s:o, s:o}", "address", json_data(BYTES_OF(*address)), "fromBlock",
+                  json_quantity(from + 1), "toBlock", json_quantity(last));
     const struct rpc_request request = {
         .method = "eth_getLogs",
         .params = json_pack("[o]", filter),

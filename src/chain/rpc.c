@@ -200,9 +200,8 @@ err rpc_call(struct rpc_link *link, const struct rpc_request *request, struct rp
     struct attempt attempt = {.link = link, .request = request, .id = ++link->next_id};
     struct buf text;
     *error = (struct rpc_error){0};
-    json_t *root = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id",
-                             (json_int_t)attempt.id, "method", request->method, "params",
-                             request->params);
+    json_t *root = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)attempt.id,
+                             "method", request->method, "params", request->params);
     buf_init(&text, RPC_REQUEST_BYTES_MAX);
     json_write(&text, root);
     json_decref(root);

@@ -1,10 +1,10 @@
 /* rpc.h: JSON-RPC 2.0 calls to ledger nodes that may be slow, gone or lying. Internal to src/chain.
  *
- * A link has the urls of several nodes and tries them in turn, first the one that answered last. Each
- * gets its share of the time that is left, so one that stalls does not use up the deadline. What an
- * answer must be is said by the caller's reader, which also takes the values out of it: an answer
- * that it finds malformed or wrong counts like no answer, and the next node is asked. An error object
- * is an answer and ends the call.
+ * A link has the urls of several nodes and tries them in turn, first the one that answered last.
+ * Each gets its share of the time that is left, so one that stalls does not use up the deadline.
+ * What an answer must be is said by the caller's reader, which also takes the values out of it: an
+ * answer that it finds malformed or wrong counts like no answer, and the next node is asked. An
+ * error object is an answer and ends the call.
  *
  * Bounds: bytes of an answer (by the call), values in it (RPC_VALUES_MAX, against texts that grow
  * when parsed), time (RPC_ATTEMPT_MS a node even if the caller would wait for ever).
@@ -36,7 +36,8 @@ struct rpc_error {
 };
 
 /* rpc_reader: takes the values out of a result; called again if it was not content. ERR_MALFORMED,
- * ERR_INTEGRITY, ERR_LIMIT: the node is at fault, another one is asked; other faults end the call. */
+ * ERR_INTEGRITY, ERR_LIMIT: the node is at fault, another one is asked; other faults end the call.
+ */
 typedef err rpc_reader(void *ctx, const json_t *result);
 
 struct rpc_request {
@@ -57,8 +58,8 @@ void rpc_link_free(struct rpc_link *link);
 void rpc_link_avoid(struct rpc_link *link);
 
 /* rpc_call: ERR_REFUSED: an error object, see *ret_error (may be NULL). If no node is content with:
- * the fault of the last one that was merely away (ERR_NETWORK, ERR_TIMEOUT, ERR_CLOSED, ERR_BUSY), or
- * if all of them answered wrongly, that of the last (ERR_MALFORMED, ERR_INTEGRITY, ERR_LIMIT).
+ * the fault of the last one that was merely away (ERR_NETWORK, ERR_TIMEOUT, ERR_CLOSED, ERR_BUSY),
+ * or if all of them answered wrongly, that of the last (ERR_MALFORMED, ERR_INTEGRITY, ERR_LIMIT).
  * ERR_CANCELLED. */
 err rpc_call(struct rpc_link *link, const struct rpc_request *request, struct rpc_error *ret_error);
 

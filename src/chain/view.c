@@ -1,10 +1,10 @@
 /* view.c: module records by proof.
  *
- * A slot under a storage root is a fact for ever, whichever head the root was proven at. So there is
- * one `struct storage` per root with the slots that were ever proven under it, shared by all fibers
- * and counted; it only grows. An account's newest known root is remembered with the height at which
- * it was proven: the next views at that head start from there, later ones ask first whether the root
- * has moved.
+ * A slot under a storage root is a fact for ever, whichever head the root was proven at. So there
+ * is one `struct storage` per root with the slots that were ever proven under it, shared by all
+ * fibers and counted; it only grows. An account's newest known root is remembered with the height
+ * at which it was proven: the next views at that head start from there, later ones ask first
+ * whether the root has moved.
  *
  * A view reads at one head from its beginning to its end, however the chain moves on, so that what
  * it reads fits together and it comes to an end. Slots that the caller's function misses are
@@ -223,8 +223,7 @@ static json_t *proof_params(const struct proof_query *query, u64 height)
     for (size_t i = 0; i < query->slot_count; i++) {
         json_array_append_new(keys, json_data(BYTES_OF(query->slots[i])));
     }
-    return json_pack("[o, o, o]", json_data(BYTES_OF(query->account)), keys,
-                     json_quantity(height));
+    return json_pack("[o, o, o]", json_data(BYTES_OF(query->account)), keys, json_quantity(height));
 }
 
 /* ERR_BUSY: the node has not got that height, any more or yet. */
@@ -284,8 +283,8 @@ static err fetch(struct view_run *run, struct view_binding *binding, const struc
 
 /* The first look at an account at the view's head. Only one fiber takes it for all that read at the
  * same head; the others wait for what it finds. */
-static err fetch_first(struct view_run *run, struct view_binding *binding,
-                       const struct hash *slots, size_t count)
+static err fetch_first(struct view_run *run, struct view_binding *binding, const struct hash *slots,
+                       size_t count)
 {
     struct view_account *account = binding->account;
     while (account->fetching == run->head.height) {

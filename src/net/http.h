@@ -145,9 +145,9 @@ struct http_call_options {
 
 err http_client_new(struct loop *loop, const struct http_client_options *options,
                     struct http_client **ret_client);
-/* http_client_cancel: from any fiber, before http_client_free(): every call under way ends (one that
- * is connecting, when that is over) and every later one fails: http_fetch() with ERR_CANCELLED, the
- * steps of a call with that or ERR_CLOSED. */
+/* http_client_cancel: from any fiber, before http_client_free(): every call under way ends (one
+ * that is connecting, when that is over) and every later one fails: http_fetch() with
+ * ERR_CANCELLED, the steps of a call with that or ERR_CLOSED. */
 void http_client_cancel(struct http_client *client);
 /* http_client_free: no call may be open. */
 void http_client_free(struct http_client *client);

@@ -1,8 +1,8 @@
 /* seal.h: the records that a fragment upload ends with: the segment's seal, the holder's receipt.
  *
  * The seal names a segment completely: key, class, length and the roots of all n fragments, whose
- * hash is the segment id. Holders keep it beside the bytes, so that any of them can tell a reader the
- * roots, and the reader checks them against the id on chain. Layouts: docs/formats/transfer.md.
+ * hash is the segment id. Holders keep it beside the bytes, so that any of them can tell a reader
+ * the roots, and the reader checks them against the id on chain. Layouts: docs/formats/transfer.md.
  */
 #ifndef TRANSFER_SEAL_H
 #define TRANSFER_SEAL_H

@@ -2,8 +2,8 @@
  *
  * The chain names a segment's holders and its id; its roots come from any holder and are checked
  * against the id; bytes come in 64 KiB runs checked against the roots. Healthy: the data fragments
- * that the range touches are read. When a holder fails, stalls past the hedge time or lies, the next
- * best holder takes over and missing units are decoded. Wrong bytes never leave this file.
+ * that the range touches are read. When a holder fails, stalls past the hedge time or lies, the
+ * next best holder takes over and missing units are decoded. Wrong bytes never leave this file.
  */
 #ifndef TRANSFER_SEGMENT_GET_H
 #define TRANSFER_SEGMENT_GET_H
@@ -18,7 +18,7 @@ struct segment_source_options {
     struct directory *directory;
     struct http_client *http;
     const struct store_identity *who;
-    u64 hedge_ms;             /* 0: 1500, or the holder's p95 if known */
+    u64 hedge_ms; /* 0: 1500, or the holder's p95 if known */
 };
 
 err segment_source_new(const struct segment_source_options *options,
@@ -31,8 +31,8 @@ void segment_source_hint(struct segment_source *source, const struct segment_ent
 struct segment_get;
 
 /* segment_get_open: [offset, offset + length) of the segment's bytes.
- * ERR_NOT_FOUND: no such segment on chain. ERR_NETWORK: fewer than k holders answer ("k of n", within
- * seconds). */
+ * ERR_NOT_FOUND: no such segment on chain. ERR_NETWORK: fewer than k holders answer ("k of n",
+ * within seconds). */
 err segment_get_open(struct segment_source *source, const struct segment_key *key, u32 offset,
                      u32 length, u64 deadline_ms, struct segment_get **ret_get);
 /* segment_get_next: the next 1..cap bytes in order; 0: done. */
@@ -41,7 +41,8 @@ err segment_get_next(struct segment_get *get, void *out, size_t cap, u64 deadlin
 void segment_get_close(struct segment_get *get);
 
 /* segment_rebuild: streams the wanted fragments of a segment, rebuilt from k others, each to a
- * fresh holder drawn by the segment's own repair ticket; returns receipts for a repair transaction. */
+ * fresh holder drawn by the segment's own repair ticket; returns receipts for a repair transaction.
+ */
 struct rebuild_result {
     struct segment_seal seal;
     u64 epoch; /* of the draw, for the entry of the transaction */

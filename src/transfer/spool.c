@@ -45,7 +45,8 @@ static err check_seal(struct spool *spool, const struct segment_seal *seal)
     TRY(file_read_some(spool->file, 0, head, sizeof head, &len));
     buf_init(&expected, SPOOL_HEAD_BYTES);
     segment_seal_write(&expected, seal);
-    bool same = len >= expected.len && bytes_eq(bytes_make(head, expected.len), buf_bytes(&expected));
+    bool same =
+        len >= expected.len && bytes_eq(bytes_make(head, expected.len), buf_bytes(&expected));
     buf_free(&expected);
     return same ? ok() : fail(ERR_NOT_FOUND);
 }

@@ -1,9 +1,9 @@
 /* spool.h: the ciphertext of a segment on the gateway's own disk, until every holder has its part.
  *
- * One file per segment, SPOOL_DIR/TERRITORY.GATEWAY.NUMBER: a block of 4 KiB for the seal (zero until
- * the segment is sealed), then the segment's bytes. Never synced: it saves work after a failed holder
- * or a restart, but nothing that was answered depends on it. What is read back is checked against the
- * seal's roots before it is used.
+ * One file per segment, SPOOL_DIR/TERRITORY.GATEWAY.NUMBER: a block of 4 KiB for the seal (zero
+ * until the segment is sealed), then the segment's bytes. Never synced: it saves work after a
+ * failed holder or a restart, but nothing that was answered depends on it. What is read back is
+ * checked against the seal's roots before it is used.
  */
 #ifndef TRANSFER_SPOOL_H
 #define TRANSFER_SPOOL_H

@@ -30,8 +30,8 @@ err store_renew(struct http_client *http, const struct store_identity *who,
 
 struct store_download; /* frames of one fragment, verified against its root */
 
-/* store_get_open: [from, from + length) of the fragment, both multiples of 64 KiB except at its end;
- * fragment_length and root are the truth to check against. */
+/* store_get_open: [from, from + length) of the fragment, both multiples of 64 KiB except at its
+ * end; fragment_length and root are the truth to check against. */
 err store_get_open(struct http_client *http, const struct store_identity *who,
                    const struct provider_view *holder, const struct segment_key *key, u8 index,
                    const struct hash *root, u32 fragment_length, u32 from, u32 length,

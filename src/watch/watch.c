@@ -93,9 +93,8 @@ static err scan_batch(void *ctx, const struct slot_source *slots)
     err first_fault = holder_clock_load(slots, &clock);
     TRY(count);
     TRY(first_fault);
-    view->count = view->first > view->total
-                      ? 0
-                      : (u32)min_u64(SCAN_BATCH, view->total - view->first + 1);
+    view->count =
+        view->first > view->total ? 0 : (u32)min_u64(SCAN_BATCH, view->total - view->first + 1);
     for (u32 i = 0; i < view->count; i++) {
         err e = scan_one(view, slots, &clock, i);
         first_fault = is_ok(first_fault) ? e : first_fault;
@@ -107,10 +106,12 @@ static bool wants_repair(enum holder_status status)
 {
     switch (status) {
     case HOLDER_PRESENT:
-    case HOLDER_AWAITED: return false;
+    case HOLDER_AWAITED:
+        return false;
     case HOLDER_MISSING:
     case HOLDER_LOST:
-    case HOLDER_DRAINING: return true;
+    case HOLDER_DRAINING:
+        return true;
     }
     unreachable_case();
     return false;
@@ -260,10 +261,10 @@ static err send_repair(struct watch *watch, const struct job *job,
     encode_repair(watch, job, result, &entry, &call);
     err e = buf_done(&call);
     if (is_ok(e)) {
-        const struct chain_call transaction = {
-            .to = native_address(MODULE_SEGMENT), .input = buf_bytes(&call)};
-        e = chain_send(watch->options.account, &transaction, &arena,
-                       in_ms(watch, SEND_TIMEOUT_MS), &receipt);
+        const struct chain_call transaction = {.to = native_address(MODULE_SEGMENT),
+                                               .input = buf_bytes(&call)};
+        e = chain_send(watch->options.account, &transaction, &arena, in_ms(watch, SEND_TIMEOUT_MS),
+                       &receipt);
     }
     if (is_ok(e)) {
         *ret_changed = count_changed(&receipt);
@@ -285,8 +286,7 @@ static err repair(struct watch *watch, const struct job *job)
     watch->status.restored += changed;
     watch->status.bytes_read += result.bytes_read;
     watch->status.bytes_written += result.bytes_written;
-    watch->status.bytes_restored +=
-        (u64)changed * segment_seal_shape(&result.seal).fragment_length;
+    watch->status.bytes_restored += (u64)changed * segment_seal_shape(&result.seal).fragment_length;
     log_info("watch", "segment %llu.%u.%llu: %u of %u fragments restored",
              (unsigned long long)job->key.territory, job->key.gateway,
              (unsigned long long)job->key.number, changed, job->wanted_count);

@@ -3,12 +3,12 @@
  * It scans the ledger's list of segments again and again. A segment with at most k + ⌈m/2⌉ holders
  * left is repaired, the ones nearest to loss first; one that merely lacks some is topped up when
  * nothing urgent is left. For each job the beacon reserves the first minutes for two watchers;
- * afterwards anyone may do it. A repair reads k fragments, streams the rebuilt ones to fresh holders
- * and ends in one compare-and-set transaction, so two watchers at the same job waste work but do no
- * harm. Every gateway runs one; `cairn watch` is the same alone.
+ * afterwards anyone may do it. A repair reads k fragments, streams the rebuilt ones to fresh
+ * holders and ends in one compare-and-set transaction, so two watchers at the same job waste work
+ * but do no harm. Every gateway runs one; `cairn watch` is the same alone.
  *
- * States of a job: found → (reserved for others: later) → rebuilt → sent → final. Nothing is kept on
- * disk: a watcher that restarts scans anew.
+ * States of a job: found → (reserved for others: later) → rebuilt → sent → final. Nothing is kept
+ * on disk: a watcher that restarts scans anew.
  */
 #ifndef WATCH_WATCH_H
 #define WATCH_WATCH_H
@@ -31,12 +31,12 @@ struct watch_options {
 
 struct watch_status {
     u64 scans;
-    u64 segments;       /* seen in the last whole scan */
-    u64 incomplete;     /* of them: not all n holders present */
-    u64 urgent;         /* of them: at or under the repair threshold */
-    u64 unreadable;     /* of them: fewer than k holders */
-    u64 repairs;        /* transactions that restored something */
-    u64 restored;       /* fragments */
+    u64 segments;   /* seen in the last whole scan */
+    u64 incomplete; /* of them: not all n holders present */
+    u64 urgent;     /* of them: at or under the repair threshold */
+    u64 unreadable; /* of them: fewer than k holders */
+    u64 repairs;    /* transactions that restored something */
+    u64 restored;   /* fragments */
     u64 bytes_read;
     u64 bytes_written;
     u64 bytes_restored;
