@@ -21,8 +21,8 @@ struct arena {
 void arena_init(struct arena *arena, size_t limit_bytes);
 /* arena_alloc: zeroed, 16-byte aligned, NULL past the limit. */
 MUST_USE void *arena_alloc(struct arena *arena, size_t size);
-/* arena_copy: a copy of `in`; data is NULL past the limit (or if in is empty: a non-NULL pointer).
- */
+/* arena_copy: a copy of `in`; data is NULL past the limit (or if in is empty: a non-NULL
+ * pointer). */
 bytes arena_copy(struct arena *arena, bytes in);
 /* arena_str: a zero-terminated copy; NULL past the limit. */
 MUST_USE char *arena_str(struct arena *arena, bytes in);

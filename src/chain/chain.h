@@ -131,8 +131,8 @@ err chain_await(struct chain *chain, const struct hash *tx, struct arena *arena,
                 struct chain_receipt *ret_receipt);
 /* chain_send: sign, submit (again now and then), await. Fibers may send at once; their nonces are
  * in the order of submission. ERR_REFUSED if it reverted or the ledger would not have it;
- * ERR_CONFLICT: its nonce went to another transaction; ERR_TIMEOUT: it may still get into a block.
- */
+ * ERR_CONFLICT: its nonce went to another transaction; ERR_TIMEOUT: it may still get into a
+ * block. */
 err chain_send(struct chain_account *account, const struct chain_call *call, struct arena *arena,
                u64 deadline_ms, struct chain_receipt *ret_receipt);
 

@@ -33,8 +33,8 @@ static inline u64 chain_deadline(const struct chain *chain, u64 ms)
 /* head.c */
 /* chain_read_genesis: fills chain->trust. */
 err chain_read_genesis(struct chain *chain, const char *path);
-/* chain_follow: keeps the head fresh until the chain is closed or the loop stops; runs in a fiber.
- */
+/* chain_follow: keeps the head fresh until the chain is closed or the loop stops; runs in a
+ * fiber. */
 void chain_follow(void *chain);
 /* chain_adopt: a checked head; an older one changes nothing. */
 void chain_adopt(struct chain *chain, const struct chain_head *head);

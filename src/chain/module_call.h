@@ -7,8 +7,8 @@
 
 /* module_encode: calldata of a call into `out`; args in the signature's order. */
 void module_encode(struct buf *out, const char *signature, const struct abi_value *args);
-/* module_send: signs, sends and awaits. value in wei. ERR_REFUSED: it reverted (reason in the log).
- */
+/* module_send: signs, sends and awaits. value in wei. ERR_REFUSED: it reverted (reason in the
+ * log). */
 err module_send(struct chain_account *account, u32 module, const char *signature,
                 const struct abi_value *args, struct u256 value, struct arena *arena,
                 u64 deadline_ms, struct chain_receipt *ret_receipt);

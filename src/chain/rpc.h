@@ -36,8 +36,8 @@ struct rpc_error {
 };
 
 /* rpc_reader: takes the values out of a result; called again if it was not content. ERR_MALFORMED,
- * ERR_INTEGRITY, ERR_LIMIT: the node is at fault, another one is asked; other faults end the call.
- */
+ * ERR_INTEGRITY, ERR_LIMIT: the node is at fault, another one is asked; other faults end the
+ * call. */
 typedef err rpc_reader(void *ctx, const json_t *result);
 
 struct rpc_request {

@@ -9,8 +9,8 @@
  * A view reads at one head from its beginning to its end, however the chain moves on, so that what
  * it reads fits together and it comes to an end. Slots that the caller's function misses are
  * collected and fetched by one eth_getProof per account, then the function runs again, until it
- * misses none. If the node no longer has that head, everything begins anew at a later one.
- */
+ * misses none. If the node no longer has that head, everything begins anew at a later
+ * one. */
 #include "chain/internal.h"
 
 #include "base/log.h"

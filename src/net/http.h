@@ -11,8 +11,8 @@
  * up to a limit, then the connection is closed with a lingering close so that the peer can read the
  * answer. Slow heads and idle connections are cut.
  *
- * Limits are in the options; past them the answer is made by `refuse`, in the protocol's own form.
- */
+ * Limits are in the options; past them the answer is made by `refuse`, in the protocol's own
+ * form. */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
 
@@ -103,11 +103,11 @@ bytes http_find_trailer(const struct http_exchange *exchange, const char *name);
  * bug. */
 void http_set_header(struct http_exchange *exchange, const char *name, bytes value);
 void http_set_header_str(struct http_exchange *exchange, const char *name, const char *value);
-/* http_clear_headers: forgets what was set, for an error in place of the answer that was planned.
- */
+/* http_clear_headers: forgets what was set, for an error in place of the answer that was
+ * planned. */
 void http_clear_headers(struct http_exchange *exchange);
-/* http_respond: a whole answer. HEAD, 204 and 304 send no body; Content-Length stays that of body.
- */
+/* http_respond: a whole answer. HEAD, 204 and 304 send no body; Content-Length stays that of
+ * body. */
 err http_respond(struct http_exchange *exchange, int status, bytes body);
 /* http_respond_begin, http_write…, http_respond_end: a streamed answer; length
  * HTTP_UNKNOWN_LENGTH: chunked. Ending short of a declared length closes the connection; writing

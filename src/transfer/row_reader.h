@@ -3,8 +3,8 @@
  * A row's unit of fragment i is one frame of that fragment (64 KiB, shorter in the last row). One
  * fiber per used fragment (a lane) reads ahead by LANE_AHEAD verified units. For each row the
  * caller says which units it needs; those come from their own lanes, or are decoded from any k
- * lanes when a holder failed, lied, or was slower than the hedge time. Internal to src/transfer.
- */
+ * lanes when a holder failed, lied, or was slower than the hedge time. Internal to
+ * src/transfer. */
 #ifndef TRANSFER_ROW_READER_H
 #define TRANSFER_ROW_READER_H
 

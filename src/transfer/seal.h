@@ -2,8 +2,8 @@
  *
  * The seal names a segment completely: key, class, length and the roots of all n fragments, whose
  * hash is the segment id. Holders keep it beside the bytes, so that any of them can tell a reader
- * the roots, and the reader checks them against the id on chain. Layouts: docs/formats/transfer.md.
- */
+ * the roots, and the reader checks them against the id on chain. Layouts:
+ * docs/formats/transfer.md. */
 #ifndef TRANSFER_SEAL_H
 #define TRANSFER_SEAL_H
 

@@ -3,8 +3,8 @@
  * The chain names a segment's holders and its id; its roots come from any holder and are checked
  * against the id; bytes come in 64 KiB runs checked against the roots. Healthy: the data fragments
  * that the range touches are read. When a holder fails, stalls past the hedge time or lies, the
- * next best holder takes over and missing units are decoded. Wrong bytes never leave this file.
- */
+ * next best holder takes over and missing units are decoded. Wrong bytes never leave this
+ * file. */
 #ifndef TRANSFER_SEGMENT_GET_H
 #define TRANSFER_SEGMENT_GET_H
 
@@ -41,8 +41,8 @@ err segment_get_next(struct segment_get *get, void *out, size_t cap, u64 deadlin
 void segment_get_close(struct segment_get *get);
 
 /* segment_rebuild: streams the wanted fragments of a segment, rebuilt from k others, each to a
- * fresh holder drawn by the segment's own repair ticket; returns receipts for a repair transaction.
- */
+ * fresh holder drawn by the segment's own repair ticket; returns receipts for a repair
+ * transaction. */
 struct rebuild_result {
     struct segment_seal seal;
     u64 epoch; /* of the draw, for the entry of the transaction */

@@ -4,8 +4,8 @@
  * encoded, hashed on workers and sent to every holder by a fiber of its own with a bounded queue.
  * The ciphertext is kept beside in a spool file, so that a holder that fails is replaced by a
  * further draw and gets its fragment again from there, then or after the answer. seal() ends the
- * segment and returns once a quorum of receipts is in; the rest may follow (segment_put_late).
- */
+ * segment and returns once a quorum of receipts is in; the rest may follow
+ * (segment_put_late). */
 #ifndef TRANSFER_SEGMENT_PUT_H
 #define TRANSFER_SEGMENT_PUT_H
 
