@@ -95,10 +95,12 @@ void cli_man(const struct verb *verb, FILE *out);
 int cli_fail(const struct cli *cli, err e, const char *hint, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 int cli_usage(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* cli_print: text, unless --json or --quiet. cli_print_json: steals the object; only with --json.
- */
+/* cli_print: text, unless --json or --quiet. cli_print_value: a line of text with a value at its
+ * end, or with `lines` the value on many; the same condition. cli_print_json: steals the object;
+ * only with --json. */
 void cli_print(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void cli_print_value(const struct cli *cli, const char *before, const json_t *value, bool lines);
 void cli_print_json(const struct cli *cli, json_t *object);
 
 /* cli_run: opens a loop with worker threads, runs fn(ctx, loop) in a fiber until it returns, closes

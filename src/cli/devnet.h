@@ -138,6 +138,8 @@ err devnet_add_user(struct devnet *devnet, u64 deadline_ms);
 /* devnet_describe: the content of devnet.json; a new reference. */
 json_t *devnet_describe(const struct devnet *devnet);
 err devnet_publish(const struct devnet *devnet);
+/* devnet_write_json: a file of the devnet for people and programs, replaced as a whole. */
+err devnet_write_json(const char *path, const json_t *value);
 void devnet_unpublish(const struct devnet *devnet);
 
 #endif

@@ -3,8 +3,6 @@
 
 #include "base/assert.h"
 
-#include <stdlib.h>
-
 #define CONFIG_BYTES_MAX KIB(16)
 
 static void put(json_t *config, const char *name, json_t *value)
@@ -63,15 +61,6 @@ static void put_gateway(json_t *config, const struct devnet_role *role)
     put_path(config, "cert-key", devnet->dir, "tls/server.key");
 }
 
-static err write_config(const char *path, const json_t *config)
-{
-    char *text = json_dumps(config, JSON_INDENT(2));
-    assert_that(text != NULL);
-    err e = file_replace(path, bytes_str(text));
-    free(text); /* jansson's */
-    return e;
-}
-
 err devnet_write_config(const struct devnet_role *role)
 {
     char path[PATH_BYTES_MAX];
@@ -92,7 +81,7 @@ err devnet_write_config(const struct devnet_role *role)
         break;
     }
     path_join(path, role->dir, "config.json");
-    err e = write_config(path, config);
+    err e = devnet_write_json(path, config);
     json_decref(config);
     return e;
 }

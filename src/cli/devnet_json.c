@@ -3,10 +3,10 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-
-#include <stdlib.h>
+#include "codec/json.h"
 
 #define DEVNET_JSON_VERSION 1
+#define JSON_FILE_BYTES_MAX MIB(4)
 
 static void put(json_t *object, const char *name, json_t *value)
 {
@@ -134,15 +134,26 @@ json_t *devnet_describe(const struct devnet *devnet)
     return object;
 }
 
+err devnet_write_json(const char *path, const json_t *value)
+{
+    struct buf text;
+    buf_init(&text, JSON_FILE_BYTES_MAX);
+    json_write_lines(&text, value);
+    buf_put_str(&text, "\n");
+    err e = buf_done(&text);
+    if (is_ok(e)) {
+        e = file_replace(path, buf_bytes(&text));
+    }
+    buf_free(&text);
+    return e;
+}
+
 err devnet_publish(const struct devnet *devnet)
 {
     char path[PATH_BYTES_MAX];
     json_t *object = devnet_describe(devnet);
-    char *text = json_dumps(object, JSON_INDENT(2));
-    assert_that(text != NULL);
     devnet_path(devnet, path, "devnet.json");
-    err e = file_replace(path, bytes_str(text));
-    free(text); /* jansson's */
+    err e = devnet_write_json(path, object);
     json_decref(object);
     return e;
 }

@@ -6,11 +6,9 @@
 #include "base/mem.h"
 #include "net/tls.h"
 
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #define SMALL_FILE_BYTES_MAX KIB(4)
-#define GENESIS_BYTES_MAX MIB(1)
 #define CHAIN_ID_BASE 7200000000u /* devnets: 7,200,000,000 and a random part of 31 bits */
 #define EMPTY_INTERVAL_MS 1000
 #define INTERVAL_MS 200
@@ -139,23 +137,6 @@ static void random_token(struct loop *loop, char *out, size_t letters)
     out[letters] = '\0';
 }
 
-static err write_json(const char *path, const json_t *object, size_t limit)
-{
-    struct buf text;
-    buf_init(&text, limit);
-    char *pretty = json_dumps(object, JSON_INDENT(2));
-    assert_that(pretty != NULL);
-    buf_put_str(&text, pretty);
-    buf_put_str(&text, "\n");
-    free(pretty); /* jansson's */
-    err e = buf_done(&text);
-    if (is_ok(e)) {
-        e = file_replace(path, buf_bytes(&text));
-    }
-    buf_free(&text);
-    return e;
-}
-
 static err s3_keys(struct devnet *devnet)
 {
     char path[PATH_BYTES_MAX];
@@ -168,7 +149,7 @@ static err s3_keys(struct devnet *devnet)
         random_token(devnet->loop, devnet->secret_key, SECRET_KEY_LETTERS);
         keys = json_pack("{s:s, s:s}", "access_key", devnet->access_key, "secret_key",
                          devnet->secret_key);
-        err e = write_json(path, keys, SMALL_FILE_BYTES_MAX);
+        err e = devnet_write_json(path, keys);
         json_decref(keys);
         return e;
     }
@@ -244,7 +225,7 @@ static err make_genesis(const struct devnet *devnet, const char *path)
                   "empty_interval_ms", EMPTY_INTERVAL_MS, "seats", seat, "modules", "params",
                   "profile", "devnet", "governance", governance, "alloc", make_alloc(devnet));
     assert_that(genesis != NULL);
-    err e = write_json(path, genesis, GENESIS_BYTES_MAX);
+    err e = devnet_write_json(path, genesis);
     json_decref(genesis);
     return e;
 }

@@ -1,11 +1,14 @@
 /* output.c: what people and scripts get to read. */
 #include "cli/cli.h"
 
+#include "codec/json.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define MESSAGE_BYTES_MAX 1024
+#define VALUE_TEXT_BYTES_MAX MIB(64)
 
 static void print_error(const struct cli *cli, const char *code, const char *message,
                         const char *hint)
@@ -59,6 +62,16 @@ void cli_print(const struct cli *cli, const char *format, ...)
     vprintf(format, args);
     va_end(args);
     fflush(stdout);
+}
+
+void cli_print_value(const struct cli *cli, const char *before, const json_t *value, bool lines)
+{
+    struct buf text;
+    buf_init(&text, VALUE_TEXT_BYTES_MAX);
+    (lines ? json_write_lines : json_write)(&text, value);
+    bytes written = buf_bytes(&text);
+    cli_print(cli, "%s%.*s\n", before, (int)written.len, (const char *)written.data);
+    buf_free(&text);
 }
 
 void cli_print_json(const struct cli *cli, json_t *object)

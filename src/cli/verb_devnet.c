@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -140,13 +141,11 @@ static int check_options(struct cli *cli, const struct devnet *devnet)
 static err absolute_folder(const char *given, char out[PATH_BYTES_MAX])
 {
     TRY(dir_make(given));
-    char *full = realpath(given, NULL);
-    if (full == NULL || strlen(full) > PATH_BYTES_MAX / 2) {
-        free(full); /* the C library's */
+    char full[PATH_MAX];
+    if (realpath(given, full) == NULL || strlen(full) > PATH_BYTES_MAX / 2) {
         return fail(ERR_IO);
     }
     snprintf(out, PATH_BYTES_MAX, "%s", full);
-    free(full); /* the C library's */
     return ok();
 }
 

@@ -327,9 +327,9 @@ static void print_members(const struct cli *cli, const json_t *object)
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)object, key, value)
     {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        cli_print(cli, "%-16s %s\n", key, text != NULL ? text : "?");
-        free(text); /* jansson's */
+        char before[64];
+        snprintf(before, sizeof before, "%-16s ", key);
+        cli_print_value(cli, before, value, false);
     }
 }
 

@@ -132,9 +132,7 @@ static void show_receipt(const struct cli *cli, json_t *object)
               (long long)json_integer_value(json_object_get(object, "gas_used")));
     json_array_foreach(json_object_get(object, "logs"), i, log)
     {
-        char *text = json_dumps(log, JSON_COMPACT);
-        cli_print(cli, "  %s\n", text != NULL ? text : "");
-        free(text); /* jansson's */
+        cli_print_value(cli, "  ", log, false);
     }
     cli_print_json(cli, object);
 }
@@ -274,9 +272,7 @@ static void show_answer(const struct cli *cli, const struct answer *answer)
 {
     json_t *object =
         abi_members_to_json(answer->entry->outputs, answer->values, answer->entry->output_count);
-    char *text = json_dumps(object, JSON_INDENT(2));
-    cli_print(cli, "%s\n", text != NULL ? text : "");
-    free(text); /* jansson's */
+    cli_print_value(cli, "", object, true);
     cli_print_json(cli, object);
 }
 

@@ -52,11 +52,18 @@ static int append(const char *text, size_t len, void *ctx)
     return out->failed ? -1 : 0;
 }
 
-void json_write(struct buf *out, const json_t *value)
+static void write_value(struct buf *out, const json_t *value, size_t flags)
 {
-    if (json_dump_callback(value, append, out, JSON_COMPACT | JSON_ENCODE_ANY) != 0) {
+    if (json_dump_callback(value, append, out, flags | JSON_ENCODE_ANY) != 0) {
         out->failed = true;
     }
+}
+
+void json_write(struct buf *out, const json_t *value) { write_value(out, value, JSON_COMPACT); }
+
+void json_write_lines(struct buf *out, const json_t *value)
+{
+    write_value(out, value, JSON_INDENT(2));
 }
 
 /* hex_string: "0x" and the digits from `skip` on. */

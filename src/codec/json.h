@@ -21,6 +21,8 @@
 err json_parse(bytes text, size_t max_bytes, json_t **ret_value);
 /* json_write: compact text. A value that contains itself latches out->failed. */
 void json_write(struct buf *out, const json_t *value);
+/* json_write_lines: the same for people: a line for every member, two blanks for every depth. */
+void json_write_lines(struct buf *out, const json_t *value);
 
 /* "0x0", "0x1f": no leading zeros. Readers refuse anything else. New references. */
 json_t *json_quantity(u64 v);

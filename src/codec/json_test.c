@@ -40,6 +40,19 @@ static void writes_what_it_read(void **state)
     }
 }
 
+static void writes_lines_for_people(void **state)
+{
+    (void)state;
+    json_t *value;
+    struct buf buf;
+    buf_init(&buf, 1000);
+    assert_true(is_ok(json_parse(bytes_str("{\"b\":[1],\"a\":{}}"), TEXT_MAX, &value)));
+    json_write_lines(&buf, value);
+    assert_true(bytes_eq_str(buf_bytes(&buf), "{\n  \"b\": [\n    1\n  ],\n  \"a\": {}\n}"));
+    json_decref(value);
+    buf_free(&buf);
+}
+
 static void malformed_text_is_refused(void **state)
 {
     (void)state;
@@ -236,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_what_it_read),
+        cmocka_unit_test(writes_lines_for_people),
         cmocka_unit_test(malformed_text_is_refused),
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(length_is_limited),
