@@ -130,14 +130,14 @@ err store_refresh_self(struct store *store);
 
 /* status.c */
 json_t *store_status(struct store *store); /* new reference */
-void store_refresh_gauges(void *store);
+void store_refresh_gauges(void *ctx);
 
 /* Duties; each runs until the role stops. start.c runs them when the role is ready. */
-void store_start_fiber(void *store);
-void heartbeat_fiber(void *store);
-void reconcile_fiber(void *store);
-void scrub_fiber(void *store);
-void copies_fiber(void *store);
-void disks_fiber(void *store);
+void store_start_fiber(void *arg);
+void heartbeat_fiber(void *arg);
+void reconcile_fiber(void *arg);
+void scrub_fiber(void *arg);
+void copies_fiber(void *arg);
+void disks_fiber(void *arg);
 
 #endif
