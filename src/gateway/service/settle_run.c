@@ -704,6 +704,20 @@ void settle_run(void *arg)
 
 /* ---- after a restart ---- */
 
+/* What was answered is readable again at once, not only when the ledger shows it. A transaction that
+ * was signed again may no longer have a segment: the ledger has that one. */
+static void hint_segments(struct gateway *gateway, const struct unsettled *entry)
+{
+    struct segment_entry *packed = MEM_NEW(struct segment_entry);
+    for (size_t i = 0; i < entry->segment_count; i++) {
+        const struct segment_seal *seal = &entry->segments[i].seal;
+        if (is_ok(entry_in_raw(entry, seal->key.number, packed))) {
+            gateway->ports.lane_sealed(gateway->ports.ctx, packed, seal);
+        }
+    }
+    mem_free(packed);
+}
+
 static err replay_one(void *ctx, const struct index_pending *pending)
 {
     struct gateway *gateway = ctx;
@@ -717,6 +731,7 @@ static err replay_one(void *ctx, const struct index_pending *pending)
         territory->unfinal++;
     }
     settle_add(&gateway->settle, entry);
+    hint_segments(gateway, entry);
     return ok();
 }
 
