@@ -1,11 +1,11 @@
 #include "bench/bench.h"
 
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/sign.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -104,14 +104,14 @@ static int usage(void)
 
 static int run(size_t which, int argc, char **argv, bool as_json)
 {
-    struct bench *bench = calloc(1, sizeof *bench);
+    struct bench *bench = MEM_NEW(struct bench);
     struct hash seed = {{1}};
     double begin = bench_seconds();
     crypto_init(&seed);
     bench->name = benches[which].name;
     bench->summary = benches[which].summary;
     if (!benches[which].run(bench, argc, argv)) {
-        free(bench);
+        mem_free(bench);
         return 1;
     }
     json_t *json = to_json(bench, bench_seconds() - begin);
@@ -123,7 +123,7 @@ static int run(size_t which, int argc, char **argv, bool as_json)
         print_table(bench);
     }
     json_decref(json);
-    free(bench);
+    mem_free(bench);
     return pass ? 0 : 1;
 }
 
