@@ -67,13 +67,18 @@ static void drop_expired(struct http_client *client)
 static struct http_link *take_idle(struct http_client *client, const struct url *url)
 {
     drop_expired(client);
-    list_for (it, &client->idle) {
+    list_for_safe (it, &client->idle) {
         struct http_link *link = link_of(it);
-        if (same_host(link, url->host, url->port, url->https)) {
-            list_remove(&link->node);
-            link->reused = true;
-            return link;
+        if (!same_host(link, url->host, url->port, url->https)) {
+            continue;
         }
+        if (!stream_quiet(link->stream)) {
+            http_link_close(link); /* the server closed it meanwhile */
+            continue;
+        }
+        list_remove(&link->node);
+        link->reused = true;
+        return link;
     }
     return NULL;
 }

@@ -232,8 +232,18 @@ static void tcp_close(struct stream *stream)
     mem_free(tcp_of(stream));
 }
 
-static const struct stream_ops tcp_ops = {
-    .read = tcp_read, .write = tcp_write, .shutdown_write = tcp_shutdown_write, .close = tcp_close};
+static bool tcp_quiet(struct stream *stream)
+{
+    u8 byte;
+    ssize_t n = recv(tcp_of(stream)->socket.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && would_block(errno);
+}
+
+static const struct stream_ops tcp_ops = {.read = tcp_read,
+                                          .write = tcp_write,
+                                          .shutdown_write = tcp_shutdown_write,
+                                          .close = tcp_close,
+                                          .quiet = tcp_quiet};
 
 /* Takes fd, whatever happens. */
 static err tcp_open(struct loop *loop, int fd, const struct net_address *peer,

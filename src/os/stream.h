@@ -20,6 +20,7 @@ struct stream_ops {
     err (*write)(struct stream *stream, const struct bytes *parts, size_t count, u64 deadline_ms);
     err (*shutdown_write)(struct stream *stream, u64 deadline_ms);
     void (*close)(struct stream *stream);
+    bool (*quiet)(struct stream *stream); /* NULL: cannot tell */
 };
 
 struct stream {
@@ -68,6 +69,10 @@ static inline err stream_shutdown_write(struct stream *s, u64 deadline_ms)
 {
     return s->ops->shutdown_write(s, deadline_ms);
 }
+
+/* stream_quiet: nothing has come in, not even the end: what an idle connection must be to be used
+ * again. True where that cannot be told. Never waits. */
+static inline bool stream_quiet(struct stream *s) { return s->ops->quiet == NULL || s->ops->quiet(s); }
 
 /* stream_close: releases the stream; NULL is fine. A fiber parked on it gets ERR_CANCELLED. */
 static inline void stream_close(struct stream *s)
