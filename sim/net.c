@@ -406,7 +406,8 @@ static void end_close(struct stream *stream)
     mem_free(end);
 }
 
-static const struct stream_ops end_ops = {end_read, end_write, end_shutdown_write, end_close};
+static const struct stream_ops end_ops = {
+    .read = end_read, .write = end_write, .shutdown_write = end_shutdown_write, .close = end_close};
 
 /* ---- connecting ---- */
 
