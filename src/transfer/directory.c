@@ -6,8 +6,9 @@
 #include "ledger/modules/beacon_layout.h"
 #include "ledger/modules/provider_layout.h"
 
-
-#define UNREACHABLE_FOR_MS 5000
+#define UNREACHABLE_MS_MIN 5000
+#define UNREACHABLE_MS_MAX 60000
+#define DISTRUST_MS 600000
 #define REFRESH_BATCH 16
 
 struct entry {
@@ -15,6 +16,8 @@ struct entry {
     u32 operator_number;
     u32 prefix;
     u64 unreachable_until_ms;
+    u64 unreachable_for_ms; /* the last time; 0: was well */
+    u64 distrusted_until_ms;
 };
 
 struct directory {
@@ -74,7 +77,7 @@ static void update_entry(struct directory *directory, const struct table_view *t
     view->signer = record->signer;
     view->alive = (record->state == PROVIDER_ACTIVE || record->state == PROVIDER_DRAINING) && !late;
     view->weight = provider_eligible(record, table->late_after, table->now)
-                       ? (record->announced - record->service) / PROVIDER_WEIGHT_UNIT
+                       ? provider_current_weight(record)
                        : 0;
     size_t url_len = min_size(table->url_lens[i], sizeof view->url - 1);
     memcpy(view->url, table->urls[i], url_len);
@@ -147,8 +150,11 @@ size_t directory_eligible(const struct directory *directory) { return directory-
 struct provider_view directory_at(const struct directory *directory, size_t i)
 {
     assert_that(i < directory->count);
-    struct provider_view view = directory->entries[i].view;
-    view.reachable = loop_now_ms(directory->loop) >= directory->entries[i].unreachable_until_ms;
+    const struct entry *entry = &directory->entries[i];
+    struct provider_view view = entry->view;
+    u64 now_ms = loop_now_ms(directory->loop);
+    view.reachable = now_ms >= entry->unreachable_until_ms;
+    view.trusted = now_ms >= entry->distrusted_until_ms;
     return view;
 }
 
@@ -176,12 +182,58 @@ struct placement_candidate directory_candidate(const struct directory *directory
 static const char *fault_text(enum provider_fault fault)
 {
     switch (fault) {
-    case PROVIDER_UNREACHABLE: return "is unreachable";
-    case PROVIDER_STALLED: return "stalls";
-    case PROVIDER_LIED: return "served wrong bytes";
+    case PROVIDER_UNREACHABLE:
+        return "is unreachable";
+    case PROVIDER_STALLED:
+        return "stalls";
+    case PROVIDER_LIED:
+        return "served wrong bytes";
+    case PROVIDER_REFUSED:
+        return "refuses";
+    case PROVIDER_LACKS:
+        return "does not have its fragment";
     }
     unreachable_case();
-    return "";
+}
+
+enum provider_fault provider_fault_of(err e)
+{
+    switch ((enum err_code)e.code) {
+    case ERR_INTEGRITY:
+        return PROVIDER_LIED;
+    case ERR_TIMEOUT:
+        return PROVIDER_STALLED;
+    case ERR_REFUSED:
+    case ERR_BUSY:
+    case ERR_NO_SPACE:
+    case ERR_CONFLICT:
+    case ERR_NOT_FOUND:
+        return PROVIDER_REFUSED;
+    case ERR_OK:
+    case ERR_FAILED:
+    case ERR_USAGE:
+    case ERR_EXISTS:
+    case ERR_NETWORK:
+    case ERR_CLOSED:
+    case ERR_MALFORMED:
+    case ERR_LIMIT:
+    case ERR_IO:
+    case ERR_CANCELLED:
+        break;
+    }
+    return PROVIDER_UNREACHABLE;
+}
+
+/* Half a second of silence after a restart must not cost a minute, a dead node must not be asked by
+ * every upload. */
+static void set_aside(struct entry *entry, u64 now_ms)
+{
+    if (now_ms < entry->unreachable_until_ms) {
+        return; /* several calls of one moment count once */
+    }
+    entry->unreachable_for_ms = max_u64(
+        UNREACHABLE_MS_MIN, min_u64(2 * entry->unreachable_for_ms, UNREACHABLE_MS_MAX));
+    entry->unreachable_until_ms = now_ms + entry->unreachable_for_ms;
 }
 
 void directory_blame(struct directory *directory, u32 provider, enum provider_fault fault,
@@ -198,7 +250,13 @@ void directory_blame(struct directory *directory, u32 provider, enum provider_fa
              (unsigned long long)key->number);
     entry->view.lies += fault == PROVIDER_LIED;
     entry->view.stalls += fault == PROVIDER_STALLED;
-    entry->unreachable_until_ms = loop_now_ms(directory->loop) + UNREACHABLE_FOR_MS;
+    u64 now_ms = loop_now_ms(directory->loop);
+    if (fault == PROVIDER_LIED) {
+        entry->distrusted_until_ms = now_ms + DISTRUST_MS;
+    }
+    if (fault != PROVIDER_LACKS) {
+        set_aside(entry, now_ms);
+    }
 }
 
 /* A running estimate of the 95th percentile: up by a fifth of the difference above it, down by a
@@ -211,6 +269,7 @@ void directory_praise(struct directory *directory, u32 provider, u64 latency_ms)
     struct entry *entry = &directory->entries[provider - 1];
     u64 *p95 = &entry->view.latency_p95_ms;
     entry->unreachable_until_ms = 0;
+    entry->unreachable_for_ms = 0;
     if (latency_ms > *p95) {
         *p95 += ceil_div(latency_ms - *p95, 5);
     } else {

@@ -22,12 +22,22 @@ struct provider_view {
     u64 weight;               /* as of the newest head; 0: not eligible */
     bool alive;               /* on chain: registered, not late, not exited */
     bool reachable;           /* as seen from here */
+    bool trusted;             /* served no wrong bytes for a while */
     u64 lies;                 /* wrong bytes served to this process */
     u64 stalls;
     u64 latency_p95_ms;
 };
 
-enum provider_fault { PROVIDER_UNREACHABLE, PROVIDER_STALLED, PROVIDER_LIED };
+enum provider_fault {
+    PROVIDER_UNREACHABLE,
+    PROVIDER_STALLED,
+    PROVIDER_LIED,
+    PROVIDER_REFUSED, /* no room, no right, too busy */
+    PROVIDER_LACKS,   /* answers, but does not have what the ledger says it holds */
+};
+
+/* provider_fault_of: what a failed call says about the provider. ERR_NOT_FOUND: it refused. */
+enum provider_fault provider_fault_of(err e);
 
 err directory_open(struct loop *loop, struct chain *chain, u64 deadline_ms,
                    struct directory **ret_directory);
@@ -43,7 +53,8 @@ struct provider_view directory_at(const struct directory *directory, size_t i);
 /* directory_candidate: provider i for a draw: weight, operator and prefix numbers. */
 struct placement_candidate directory_candidate(const struct directory *directory, size_t i);
 /* directory_blame / directory_praise: what the caller saw; a blame is logged with the provider's
- * number, address and the segment. */
+ * number, address and the segment. Blamed for anything but LACKS it counts as unreachable for a
+ * few seconds, longer each time in a row; for LIED it is not trusted for some minutes. */
 void directory_blame(struct directory *directory, u32 provider, enum provider_fault fault,
                      const struct segment_key *key);
 void directory_praise(struct directory *directory, u32 provider, u64 latency_ms);

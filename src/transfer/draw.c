@@ -85,6 +85,10 @@ static err read_epoch(void *ctx, const struct slot_source *slots)
 err draw_passed(struct chain *chain, const struct draw *draw, u64 deadline_ms, bool *ret_passed)
 {
     u64 epoch;
+    if (placement_small(draw->seed.eligible, redundancy_n(draw->info))) {
+        *ret_passed = false;
+        return ok();
+    }
     TRY(chain_view(chain, read_epoch, &epoch, deadline_ms));
     *ret_passed = draw->seed.epoch != 0 && epoch > draw->seed.epoch;
     return ok();
@@ -112,74 +116,103 @@ static err read_weights(void *ctx, const struct slot_source *slots)
     return first_fault;
 }
 
-/* Fills candidates and reachability; both arrays have directory_count() entries. In a small network
- * any eligible provider serves, so today's weights spread the load best. */
-static err load_candidates(struct chain *chain, const struct directory *directory,
-                           const struct draw *draw, u64 deadline_ms,
-                           struct placement_candidate *candidates, bool *usable)
+/* Who may be drawn, in registry order; both arrays have directory_count() entries. */
+struct candidates {
+    size_t count;
+    struct placement_candidate *items;
+    bool *usable;
+};
+
+static void candidates_free(struct candidates *candidates)
 {
-    size_t count = directory_count(directory);
-    for (size_t i = 0; i < count; i++) {
-        struct provider_view provider = directory_at(directory, i);
-        candidates[i] = directory_candidate(directory, i);
-        usable[i] = provider.reachable && provider.weight != 0;
+    mem_free(candidates->items);
+    mem_free(candidates->usable);
+}
+
+/* In a small network any eligible provider serves, so today's weights spread the load best. */
+static err candidates_load(struct chain *chain, const struct directory *directory,
+                           const struct draw *draw, u64 deadline_ms, struct candidates *candidates)
+{
+    candidates->count = directory_count(directory);
+    candidates->items = mem_alloc_array(candidates->count, sizeof *candidates->items);
+    candidates->usable = mem_alloc_array(candidates->count, sizeof *candidates->usable);
+    for (size_t i = 0; i < candidates->count; i++) {
+        candidates->items[i] = directory_candidate(directory, i);
     }
     if (placement_small(draw->seed.eligible, redundancy_n(draw->info))) {
         return ok();
     }
-    struct weights_view view = {draw->seed.table_epoch, candidates, count};
+    struct weights_view view = {draw->seed.table_epoch, candidates->items, candidates->count};
     return chain_view(chain, read_weights, &view, deadline_ms);
 }
 
-err draw_choose(struct chain *chain, const struct directory *directory, const struct draw *draw,
-                u8 count, const struct placement_holder *taken, size_t taken_count,
-                u64 deadline_ms, struct placement_holder *ret_holders, size_t *ret_count)
+static size_t choose(const struct directory *directory, const struct draw *draw,
+                     const struct draw_wish *wish, bool reachable_only,
+                     struct candidates *candidates,
+                     struct placement_holder ret_holders[FRAGMENTS_MAX])
 {
-    size_t total = directory_count(directory);
-    struct placement_candidate *candidates = mem_alloc_array(total, sizeof *candidates);
-    bool *usable = mem_alloc_array(total, sizeof *usable);
-    err e = load_candidates(chain, directory, draw, deadline_ms, candidates, usable);
-    if (is_ok(e)) {
-        const struct placement_rules rules = {
-            .count = count,
-            .n = redundancy_n(draw->info),
-            .per_operator = draw->per_operator,
-            .per_prefix = draw->per_prefix,
-        };
-        *ret_count = placement_choose(ret_holders, &rules, &draw->seed.seed, &draw->key, candidates,
-                                      total, usable, taken, taken_count);
+    const struct placement_rules rules = {
+        .count = wish->count,
+        .n = redundancy_n(draw->info),
+        .per_operator = draw->per_operator,
+        .per_prefix = draw->per_prefix,
+    };
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct provider_view provider = directory_at(directory, i);
+        candidates->usable[i] =
+            provider.weight != 0 && (provider.reachable || !reachable_only);
     }
-    mem_free(candidates);
-    mem_free(usable);
+    return placement_choose(ret_holders, &rules, &draw->seed.seed, &draw->key, candidates->items,
+                            candidates->count, candidates->usable, wish->taken, wish->taken_count);
+}
+
+err draw_choose(struct chain *chain, const struct directory *directory, const struct draw *draw,
+                const struct draw_wish *wish, u64 deadline_ms,
+                struct placement_holder ret_holders[FRAGMENTS_MAX], size_t *ret_count)
+{
+    struct candidates candidates;
+    err e = candidates_load(chain, directory, draw, deadline_ms, &candidates);
+    if (is_ok(e)) {
+        *ret_count = choose(directory, draw, wish, true, &candidates, ret_holders);
+        if (*ret_count < wish->enough) {
+            *ret_count = choose(directory, draw, wish, false, &candidates, ret_holders);
+        }
+    }
+    candidates_free(&candidates);
     return e;
+}
+
+/* The first valid draw that names the provider. */
+static bool find_draw(const struct draw *draw, const struct candidates *candidates, u32 provider,
+                      u16 *ret_index)
+{
+    u8 n = redundancy_n(draw->info);
+    size_t eligible;
+    u64 total = placement_total(candidates->items, candidates->count, &eligible);
+    for (u16 j = 0; total != 0 && j < placement_draws_max(n); j++) {
+        u64 point = placement_point(&draw->seed.seed, &draw->key, j, total);
+        size_t at = placement_lookup(candidates->items, candidates->count, point);
+        if (candidates->items[at].provider == provider) {
+            *ret_index = j;
+            return true;
+        }
+    }
+    return false;
 }
 
 err draw_index_of(struct chain *chain, const struct directory *directory, const struct draw *draw,
                   u32 provider, u64 deadline_ms, u16 *ret_index, bool *ret_found)
 {
-    size_t total = directory_count(directory);
-    struct placement_candidate *candidates = mem_alloc_array(total, sizeof *candidates);
-    bool *usable = mem_alloc_array(total, sizeof *usable);
-    err e = load_candidates(chain, directory, draw, deadline_ms, candidates, usable);
-    if (is_ok(e)) {
-        u8 n = redundancy_n(draw->info);
-        u64 sum = 0;
-        for (size_t i = 0; i < total; i++) {
-            sum += candidates[i].weight;
-        }
-        *ret_found = placement_small(draw->seed.eligible, n);
-        *ret_index = 0;
-        for (u16 j = 0; !*ret_found && sum != 0 && j < placement_draws_max(n); j++) {
-            u64 point = placement_point(&draw->seed.seed, &draw->key, j, sum);
-            size_t at = 0;
-            for (; point >= candidates[at].weight; at++) {
-                point -= candidates[at].weight;
-            }
-            *ret_found = candidates[at].provider == provider;
-            *ret_index = j;
-        }
+    struct candidates candidates;
+    if (placement_small(draw->seed.eligible, redundancy_n(draw->info))) {
+        *ret_index = PLACEMENT_NOT_DRAWN;
+        *ret_found = true;
+        return ok();
     }
-    mem_free(candidates);
-    mem_free(usable);
+    err e = candidates_load(chain, directory, draw, deadline_ms, &candidates);
+    if (is_ok(e)) {
+        *ret_found = find_draw(draw, &candidates, provider, ret_index);
+    }
+    candidates_free(&candidates);
     return e;
 }

@@ -19,12 +19,20 @@ err draw_open(struct chain *chain, const struct segment_key *key, enum redundanc
 /* draw_open_repair: for complete and repair, where the seed is that of the open epoch. */
 err draw_open_repair(struct chain *chain, const struct segment_key *key,
                      enum redundancy class_number, u64 deadline_ms, struct draw *ret_draw);
-/* draw_passed: the ticket's epoch is no longer the open one; a segment under it should be sealed. */
+/* draw_passed: the ticket's epoch is no longer the open one; a segment under it should be sealed.
+ * Never in a small network, where any epoch will do. */
 err draw_passed(struct chain *chain, const struct draw *draw, u64 deadline_ms, bool *ret_passed);
-/* draw_choose: up to `count` holders beside those in `taken`, reachable ones only. */
+/* draw_choose: up to `count` holders beside those in `taken`, reachable ones; if those are fewer than
+ * `enough`, the others are tried, too. */
+struct draw_wish {
+    u8 count;
+    u8 enough;
+    const struct placement_holder *taken;
+    size_t taken_count;
+};
 err draw_choose(struct chain *chain, const struct directory *directory, const struct draw *draw,
-                u8 count, const struct placement_holder *taken, size_t taken_count,
-                u64 deadline_ms, struct placement_holder *ret_holders, size_t *ret_count);
+                const struct draw_wish *wish, u64 deadline_ms,
+                struct placement_holder ret_holders[FRAGMENTS_MAX], size_t *ret_count);
 /* draw_index_of: which draw names this provider; false: none does (large networks only). */
 err draw_index_of(struct chain *chain, const struct directory *directory, const struct draw *draw,
                   u32 provider, u64 deadline_ms, u16 *ret_index, bool *ret_found);

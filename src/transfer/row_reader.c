@@ -7,9 +7,11 @@
 
 #define LANE_AHEAD 2
 #define HEDGE_MS_DEFAULT 1500
-#define HEDGE_MS_MIN 200
-#define LANE_TIMEOUT_MS 20000
-#define DECODED_MAX FRAGMENTS_MAX
+#define HEDGE_MS_MIN 300
+#define LOOK_MS 100
+#define LANE_TIMEOUT_MS 8000
+/* A reader that takes nothing for so long lets the connections go; a holder would cut them. */
+#define PARK_AFTER_MS 10000
 
 enum lane_state { LANE_IDLE, LANE_RUNNING, LANE_FAILED };
 
@@ -18,10 +20,11 @@ struct lane {
     u8 fragment;
     struct provider_view holder;
     enum lane_state state;
+    bool waiting;   /* for the holder, since waiting_since_ms */
     bool slow;      /* hedged against: others are asked as well */
     u32 next_row;   /* the row whose unit is read next */
     u32 end_row;
-    u64 waiting_since_ms; /* for next_row */
+    u64 waiting_since_ms;
     u8 *units[LANE_AHEAD]; /* row r at r % LANE_AHEAD; owned */
 };
 
@@ -35,14 +38,15 @@ struct row_reader {
     size_t references; /* the user's, and one per running lane */
     bool stopping;
     u64 bytes;
-    u8 *decoded[DECODED_MAX]; /* owned; filled per row */
+    u8 *decoded[FRAGMENTS_MAX]; /* owned; filled per row */
     struct erasure_decoder *decoder;
     bool refreshed;
 };
 
+/* Also of a lane that failed or ended since. */
 static bool has_row(const struct lane *lane, u32 row)
 {
-    return lane->state != LANE_IDLE && lane->next_row > row && row + LANE_AHEAD >= lane->next_row &&
+    return lane->next_row > row && row + LANE_AHEAD >= lane->next_row &&
            lane->units[row % LANE_AHEAD] != NULL;
 }
 
@@ -64,35 +68,52 @@ static void drop_reference(struct row_reader *reader)
 
 /* ---- a lane's fiber ---- */
 
-static err lane_wait_for_room(struct lane *lane)
+/* ERR_TIMEOUT: nothing was taken until the deadline. */
+static err lane_wait_for_room(struct lane *lane, u64 deadline_ms)
 {
     struct row_reader *reader = lane->reader;
+    lane->waiting = false;
     while (!reader->stopping && lane->next_row >= reader->release + LANE_AHEAD) {
-        TRY(event_wait(reader->loop, &reader->changed, DEADLINE_NONE));
+        TRY(event_wait(reader->loop, &reader->changed, deadline_ms));
     }
+    lane->waiting = true;
+    lane->waiting_since_ms = loop_now_ms(reader->loop);
     return reader->stopping ? fail(ERR_CANCELLED) : ok();
 }
 
-static err lane_read(struct lane *lane, struct store_download *download)
+static err lane_read_unit(struct lane *lane, struct store_download *download)
 {
     struct row_reader *reader = lane->reader;
+    u8 **unit = &lane->units[lane->next_row % LANE_AHEAD];
+    size_t len;
+    if (*unit == NULL) {
+        *unit = mem_alloc(UNIT_BYTES);
+    }
+    TRY(store_get_next(download, *unit, lane->waiting_since_ms + LANE_TIMEOUT_MS, &len));
+    if (len != segment_unit_bytes(&reader->options.facts.shape, lane->next_row)) {
+        return fail(ERR_INTEGRITY);
+    }
+    directory_praise(reader->options.source->options.directory, lane->holder.index,
+                     loop_now_ms(reader->loop) - lane->waiting_since_ms);
+    reader->bytes += len;
+    lane->slow = false;
+    lane->next_row++;
+    event_wake_all(&reader->changed);
+    return ok();
+}
+
+/* Ends early, with *ret_parked, if the rows are not taken for a while. */
+static err lane_read(struct lane *lane, struct store_download *download, bool *ret_parked)
+{
+    *ret_parked = false;
     while (lane->next_row < lane->end_row) {
-        TRY(lane_wait_for_room(lane));
-        u8 **unit = &lane->units[lane->next_row % LANE_AHEAD];
-        if (*unit == NULL) {
-            *unit = mem_alloc(UNIT_BYTES);
+        err e = lane_wait_for_room(lane, loop_now_ms(lane->reader->loop) + PARK_AFTER_MS);
+        if (is_err(e, ERR_TIMEOUT)) {
+            *ret_parked = true;
+            return ok();
         }
-        size_t len;
-        lane->waiting_since_ms = loop_now_ms(reader->loop);
-        TRY(store_get_next(download, *unit, lane->waiting_since_ms + LANE_TIMEOUT_MS, &len));
-        if (len != segment_unit_bytes(&reader->options.facts.shape, lane->next_row)) {
-            return fail(ERR_INTEGRITY);
-        }
-        u64 took_ms = loop_now_ms(reader->loop) - lane->waiting_since_ms;
-        directory_praise(reader->options.source->options.directory, lane->holder.index, took_ms);
-        reader->bytes += len;
-        lane->next_row++;
-        event_wake_all(&reader->changed);
+        TRY(e);
+        TRY(lane_read_unit(lane, download));
     }
     return ok();
 }
@@ -109,25 +130,39 @@ static err lane_open(struct lane *lane, struct store_download **ret_download)
                           ret_download);
 }
 
+static err lane_serve(struct lane *lane)
+{
+    bool parked = true;
+    while (parked) {
+        struct store_download *download;
+        TRY(lane_wait_for_room(lane, DEADLINE_NONE));
+        TRY(lane_open(lane, &download));
+        err e = lane_read(lane, download, &parked);
+        store_get_close(download);
+        TRY(e);
+    }
+    return ok();
+}
+
+static void lane_blame(const struct lane *lane, err e)
+{
+    const struct row_reader_options *o = &lane->reader->options;
+    enum provider_fault fault = is_err(e, ERR_NOT_FOUND) ? PROVIDER_LACKS : provider_fault_of(e);
+    if (!is_err(e, ERR_CANCELLED)) {
+        directory_blame(o->source->options.directory, lane->holder.index, fault,
+                        &o->facts.seal.key);
+    }
+}
+
 static void lane_run(void *arg)
 {
     struct lane *lane = arg;
     struct row_reader *reader = lane->reader;
-    struct store_download *download = NULL;
-    err e = lane_open(lane, &download);
-    if (is_ok(e)) {
-        e = lane_read(lane, download);
-        store_get_close(download);
-    }
+    err e = lane_serve(lane);
+    lane->waiting = false;
+    lane->state = is_ok(e) ? LANE_IDLE : LANE_FAILED;
     if (!is_ok(e)) {
-        if (!is_err(e, ERR_CANCELLED)) {
-            enum provider_fault fault = is_err(e, ERR_INTEGRITY) ? PROVIDER_LIED
-                                        : is_err(e, ERR_TIMEOUT) ? PROVIDER_STALLED
-                                                                 : PROVIDER_UNREACHABLE;
-            directory_blame(reader->options.source->options.directory, lane->holder.index, fault,
-                            &reader->options.facts.seal.key);
-        }
-        lane->state = LANE_FAILED;
+        lane_blame(lane, e);
     }
     event_wake_all(&reader->changed);
     drop_reference(reader);
@@ -160,9 +195,11 @@ static bool lane_start(struct row_reader *reader, u8 fragment, u32 row, u32 end_
         return false;
     }
     lane->state = LANE_RUNNING;
+    lane->slow = false;
+    lane->waiting = true;
+    lane->waiting_since_ms = loop_now_ms(reader->loop);
     lane->next_row = row;
     lane->end_row = end_row;
-    lane->waiting_since_ms = loop_now_ms(reader->loop);
     reader->references++;
     if (!is_ok(group_start(reader->loop, &reader->options.source->lanes, "lane", lane_run, lane))) {
         reader->references--;
@@ -182,36 +219,42 @@ static u64 hedge_ms(const struct lane *lane)
     return p95 == 0 ? HEDGE_MS_DEFAULT : max_u64(HEDGE_MS_MIN, min_u64(4 * p95, HEDGE_MS_DEFAULT));
 }
 
-/* Could this lane still deliver the row in time? Marks the slow ones. */
+/* Has the row, or may be expected to have it soon. Notices slow ones. */
 static bool lane_hopeful(struct lane *lane, u32 row, u64 now_ms)
 {
-    if (lane->state == LANE_FAILED || (lane->state == LANE_RUNNING && lane->end_row <= row)) {
-        return false;
-    }
     if (has_row(lane, row)) {
         return true;
     }
-    if (lane->state == LANE_RUNNING && now_ms - lane->waiting_since_ms >= hedge_ms(lane)) {
+    if (lane->state != LANE_RUNNING || lane->end_row <= row) {
+        return false;
+    }
+    if (lane->waiting && now_ms - lane->waiting_since_ms >= hedge_ms(lane)) {
         lane->slow = true;
     }
-    return lane->state == LANE_RUNNING && !lane->slow;
+    return !lane->slow;
+}
+
+static bool lane_trying(const struct lane *lane, u32 row)
+{
+    return has_row(lane, row) || (lane->state == LANE_RUNNING && lane->end_row > row);
 }
 
 /* The idle lane to start next: reachable holders first, then the faster ones. -1: none left. */
-static int best_idle(const struct row_reader *reader)
+static int best_idle(const struct row_reader *reader, u32 row)
 {
     const struct segment_facts *facts = &reader->options.facts;
     int best = -1;
     u64 best_cost = UINT64_MAX;
     for (u8 i = 0; i < redundancy_n(facts->info); i++) {
         struct provider_view holder;
-        if (reader->lanes[i].state != LANE_IDLE || facts->holders[i] == 0 ||
+        if (reader->lanes[i].state != LANE_IDLE || has_row(&reader->lanes[i], row) ||
+            facts->holders[i] == 0 ||
             !is_ok(directory_get(reader->options.source->options.directory, facts->holders[i],
                                  &holder))) {
             continue;
         }
         u64 cost = holder.latency_p95_ms + (holder.reachable ? 0 : 1000000) +
-                   (holder.alive ? 0 : 10000000) + holder.lies * 100000;
+                   (holder.alive ? 0 : 10000000) + (holder.trusted ? 0 : 100000000);
         if (cost < best_cost) {
             best = i;
             best_cost = cost;
@@ -226,40 +269,44 @@ static bool known_bad(const struct row_reader *reader, u8 fragment)
     u32 provider = reader->options.facts.holders[fragment];
     return provider == 0 ||
            !is_ok(directory_get(reader->options.source->options.directory, provider, &holder)) ||
-           !holder.reachable || !holder.alive || holder.lies != 0;
+           !holder.reachable || !holder.alive || !holder.trusted;
 }
 
-/* Starts what is missing to get the row. False: there is nobody left to ask. */
-static bool start_lanes(struct row_reader *reader, u32 row, u32 need)
+/* Starts the lanes of the needed units. False: one of them cannot be hoped for. */
+static bool start_needed(struct row_reader *reader, u32 row, u32 need, u64 now_ms)
 {
-    const struct segment_facts *facts = &reader->options.facts;
-    u64 now_ms = loop_now_ms(reader->loop);
-    u8 n = redundancy_n(facts->info);
-    bool decode = false;
-    for (u8 i = 0; i < n; i++) {
+    bool all_hopeful = true;
+    for (u8 i = 0; i < redundancy_n(reader->options.facts.info); i++) {
+        struct lane *lane = &reader->lanes[i];
         if (!(need >> i & 1)) {
             continue;
         }
-        struct lane *lane = &reader->lanes[i];
-        if (lane->state == LANE_IDLE && !known_bad(reader, i)) {
+        if (lane->state == LANE_IDLE && !has_row(lane, row) && !known_bad(reader, i)) {
             lane_start(reader, i, row, (u32)max_u64(reader->options.end_rows[i], row + 1));
         }
-        decode |= !lane_hopeful(lane, row, now_ms);
+        all_hopeful = lane_hopeful(lane, row, now_ms) && all_hopeful;
     }
-    if (!decode) {
-        return true;
-    }
+    return all_hopeful;
+}
+
+/* Starts what is missing to get the row. False: too few are left to ask. */
+static bool start_lanes(struct row_reader *reader, u32 row, u32 need)
+{
+    u8 k = reader->options.facts.info->k;
     u8 hopeful = 0;
     u8 trying = 0;
-    for (u8 i = 0; i < n; i++) {
-        struct lane *lane = &reader->lanes[i];
-        hopeful = (u8)(hopeful + (lane->state != LANE_IDLE && lane_hopeful(lane, row, now_ms)));
-        trying = (u8)(trying + (lane->state == LANE_RUNNING && lane->end_row > row));
+    u64 now_ms = loop_now_ms(reader->loop);
+    if (start_needed(reader, row, need, now_ms)) {
+        return true;
     }
-    while (hopeful < facts->info->k) {
-        int next = best_idle(reader);
+    for (u8 i = 0; i < redundancy_n(reader->options.facts.info); i++) {
+        hopeful = (u8)(hopeful + lane_hopeful(&reader->lanes[i], row, now_ms));
+        trying = (u8)(trying + lane_trying(&reader->lanes[i], row));
+    }
+    while (hopeful < k) {
+        int next = best_idle(reader, row);
         if (next < 0) {
-            return trying >= facts->info->k; /* the slow ones may still come */
+            return trying >= k; /* the slow ones may still come */
         }
         if (lane_start(reader, (u8)next, row, reader->options.end_row)) {
             hopeful++;
@@ -284,36 +331,58 @@ static bool row_complete(const struct row_reader *reader, u32 row, u32 need)
     return missing == 0 || have >= reader->options.facts.info->k;
 }
 
+struct decode_job {
+    struct row_reader *reader;
+    const u8 *in[FRAGMENTS_MAX];
+    u8 *out[FRAGMENTS_MAX];
+    u32 unit_bytes;
+};
+
+/* On a worker thread. */
+static void run_decoder(void *arg)
+{
+    struct decode_job *job = arg;
+    erasure_decode(job->reader->decoder, job->in, job->out, job->unit_bytes);
+}
+
+/* The decoder is kept as long as the same fragments are known and wanted. */
+static void set_decoder(struct row_reader *reader, const u8 *known, const u8 *wanted,
+                        u8 wanted_count)
+{
+    const struct redundancy_info *info = reader->options.facts.info;
+    struct erasure_decoder *decoder = reader->decoder;
+    if (decoder == NULL) {
+        decoder = reader->decoder = MEM_NEW(struct erasure_decoder);
+    }
+    if (decoder->wanted_count != wanted_count || memcmp(decoder->known, known, info->k) != 0 ||
+        memcmp(decoder->wanted, wanted, wanted_count) != 0) {
+        erasure_decoder_init(decoder, info, known, wanted, wanted_count);
+    }
+}
+
 static void decode_row(struct row_reader *reader, u32 row, const u8 *wanted, u8 wanted_count,
                        const u8 *ret_units[FRAGMENTS_MAX])
 {
     const struct segment_facts *facts = &reader->options.facts;
+    struct decode_job job = {.reader = reader,
+                             .unit_bytes = segment_unit_bytes(&facts->shape, row)};
     u8 known[FRAGMENTS_MAX];
-    const u8 *in[FRAGMENTS_MAX];
-    u8 *out[FRAGMENTS_MAX];
     u8 count = 0;
     for (u8 i = 0; count < facts->info->k; i++) {
         if (has_row(&reader->lanes[i], row)) {
-            known[count] = i;
-            in[count++] = reader->lanes[i].units[row % LANE_AHEAD];
+            job.in[count] = reader->lanes[i].units[row % LANE_AHEAD];
+            known[count++] = i;
         }
     }
     for (u8 i = 0; i < wanted_count; i++) {
         if (reader->decoded[i] == NULL) {
             reader->decoded[i] = mem_alloc(UNIT_BYTES);
         }
-        out[i] = reader->decoded[i];
-        ret_units[wanted[i]] = out[i];
+        job.out[i] = reader->decoded[i];
+        ret_units[wanted[i]] = reader->decoded[i];
     }
-    if (reader->decoder == NULL) {
-        reader->decoder = MEM_NEW(struct erasure_decoder);
-    }
-    if (reader->decoder->wanted_count != wanted_count ||
-        memcmp(reader->decoder->known, known, count) != 0 ||
-        memcmp(reader->decoder->wanted, wanted, wanted_count) != 0) {
-        erasure_decoder_init(reader->decoder, facts->info, known, wanted, wanted_count);
-    }
-    erasure_decode(reader->decoder, in, out, segment_unit_bytes(&facts->shape, row));
+    set_decoder(reader, known, wanted, wanted_count);
+    worker_run(reader->loop, run_decoder, &job);
 }
 
 static void take_row(struct row_reader *reader, u32 row, u32 need,
@@ -375,7 +444,7 @@ err row_reader_next(struct row_reader *reader, u32 need, u64 deadline_ms,
         if (row_complete(reader, row, need)) {
             break;
         }
-        u64 look_ms = loop_now_ms(reader->loop) + HEDGE_MS_MIN;
+        u64 look_ms = loop_now_ms(reader->loop) + LOOK_MS;
         err e = event_wait(reader->loop, &reader->changed, min_u64(deadline_ms, look_ms));
         if (is_err(e, ERR_CANCELLED) ||
             (is_err(e, ERR_TIMEOUT) && loop_now_ms(reader->loop) >= deadline_ms)) {

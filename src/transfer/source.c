@@ -4,6 +4,9 @@
 #include "base/mem.h"
 #include "ledger/modules/segment_layout.h"
 
+#define SEAL_HEDGE_MS 300
+#define SEAL_TIMEOUT_MS 8000
+
 struct packed_key {
     u64 territory;
     u64 number;
@@ -79,35 +82,131 @@ static err read_record(void *ctx, const struct slot_source *slots)
     return segment_load(slots, &view->key, &view->record, &view->found);
 }
 
-/* Any holder can tell the roots; the id on chain says whether they are right. */
-static err fetch_seal(struct segment_source *source, const struct record_view *view,
-                      u64 deadline_ms, struct segment_seal *ret_seal)
+/* ---- the roots: any holder can tell them, the id on chain says whether they are right ----
+ *
+ * Holders are asked one after the other, the next one as soon as one fails or takes long; the first
+ * right answer counts. Those that still hang then end by themselves. */
+
+struct seal_race {
+    struct segment_source *source;
+    struct record_view view;
+    u64 deadline_ms;
+    u32 order[FRAGMENTS_MAX]; /* providers */
+    u8 count;
+    u8 started;
+    u8 ended;
+    bool found;
+    struct segment_seal seal;
+    err last;
+    struct event changed;
+    size_t references;
+};
+
+static void race_drop(struct seal_race *race)
 {
-    const struct segment_source_options *o = &source->options;
-    err last = fail(ERR_NETWORK);
+    if (--race->references == 0) {
+        mem_free(race);
+    }
+}
+
+static void race_ask(struct seal_race *race, u32 provider)
+{
+    const struct segment_source_options *o = &race->source->options;
+    struct provider_view holder;
+    struct segment_seal seal;
+    err e = directory_get(o->directory, provider, &holder);
+    if (is_ok(e)) {
+        e = store_get_seal(o->http, o->who, &holder, &race->view.key, &race->view.record.id,
+                           race->deadline_ms, &seal);
+    }
+    if (is_ok(e)) {
+        race->found = true;
+        race->seal = seal;
+        return;
+    }
+    race->last = e;
+    if (!is_err(e, ERR_CANCELLED)) {
+        enum provider_fault fault =
+            is_err(e, ERR_NOT_FOUND) ? PROVIDER_LACKS : provider_fault_of(e);
+        directory_blame(o->directory, provider, fault, &race->view.key);
+    }
+}
+
+static void race_run(void *arg)
+{
+    struct seal_race *race = arg;
+    race_ask(race, race->order[race->started++]);
+    race->ended++;
+    event_wake_all(&race->changed);
+    race_drop(race);
+}
+
+/* Reachable and trusted ones first. */
+static void race_order(struct seal_race *race)
+{
+    const struct directory *directory = race->source->options.directory;
     for (u8 pass = 0; pass < 2; pass++) {
-        for (u8 i = 0; i < view->record.n; i++) {
+        for (u8 i = 0; i < race->view.record.n; i++) {
             struct provider_view holder;
-            u32 provider = view->record.holders[i].provider;
-            if (provider == 0 || !is_ok(directory_get(o->directory, provider, &holder)) ||
-                holder.reachable != (pass == 0)) {
+            u32 provider = race->view.record.holders[i].provider;
+            if (provider == 0 || !is_ok(directory_get(directory, provider, &holder))) {
                 continue;
             }
-            u64 begin_ms = loop_now_ms(o->loop);
-            last = store_get_seal(o->http, o->who, &holder, &view->key, &view->record.id,
-                                  min_u64(deadline_ms, begin_ms + 3000), ret_seal);
-            if (is_ok(last) || is_err(last, ERR_CANCELLED)) {
-                return last;
+            bool well = holder.reachable && holder.trusted && holder.alive;
+            if (well == (pass == 0)) {
+                race->order[race->count++] = provider;
             }
-            directory_blame(o->directory, provider,
-                            is_err(last, ERR_INTEGRITY) ? PROVIDER_LIED : PROVIDER_UNREACHABLE,
-                            &view->key);
-            if (loop_now_ms(o->loop) >= deadline_ms) {
+        }
+    }
+}
+
+static err race_finish(struct seal_race *race)
+{
+    struct loop *loop = race->source->options.loop;
+    for (u8 begun = 0; !race->found && race->ended < race->count;) {
+        if (begun < race->count) {
+            race->references++;
+            err e = group_start(loop, &race->source->lanes, "seal", race_run, race);
+            if (!is_ok(e)) {
+                race->references--;
+                return e;
+            }
+            begun++;
+        }
+        u8 ended = race->ended;
+        u64 next_ms = begun < race->count ? loop_now_ms(loop) + SEAL_HEDGE_MS : race->deadline_ms;
+        while (!race->found && race->ended == ended && loop_now_ms(loop) < next_ms) {
+            err e = event_wait(loop, &race->changed, min_u64(next_ms, race->deadline_ms));
+            if (is_err(e, ERR_CANCELLED)) {
+                return e;
+            }
+            if (loop_now_ms(loop) >= race->deadline_ms) {
                 return fail(ERR_TIMEOUT);
             }
         }
     }
-    return last;
+    return race->found ? ok() : race->last;
+}
+
+static err fetch_seal(struct segment_source *source, const struct record_view *view,
+                      u64 deadline_ms, struct segment_seal *ret_seal)
+{
+    struct seal_race *race = MEM_NEW(struct seal_race);
+    race->source = source;
+    race->view = *view;
+    race->deadline_ms =
+        min_u64(deadline_ms, loop_now_ms(source->options.loop) + SEAL_TIMEOUT_MS);
+    race->last = fail(ERR_NETWORK);
+    race->references = 1;
+    event_init(&race->changed);
+    race_order(race);
+    err e = race_finish(race);
+    if (is_ok(e)) {
+        *ret_seal = race->seal;
+    }
+    race_drop(race);
+    bool own = is_ok(e) || is_err(e, ERR_CANCELLED) || is_err(e, ERR_LIMIT);
+    return own ? e : fail(ERR_NETWORK); /* the ledger has it, so it is not missing */
 }
 
 static err load_facts(struct segment_source *source, const struct segment_key *key,

@@ -13,6 +13,7 @@
 #define CAPABILITY_TTL_SECONDS 3600
 #define ANSWER_BYTES_MAX KIB(16)
 #define FRAME_PATH_MAX 64
+#define EARLY_ANSWER_MS 1000
 
 /* One request's url and headers; lives on the caller's stack. */
 struct request {
@@ -76,14 +77,15 @@ static err read_answer(struct http_call *call, const struct provider_view *holde
     TRY(http_call_status(call, &status));
     u8 *body = arena_alloc(arena, ANSWER_BYTES_MAX);
     size_t len = 0;
-    for (size_t n = 1; n != 0; len += n) {
-        if (len == ANSWER_BYTES_MAX) {
-            return fail(ERR_MALFORMED);
-        }
-        TRY(http_call_read(call, body + len, ANSWER_BYTES_MAX - len, &n));
+    err e = body != NULL ? ok() : fail(ERR_LIMIT);
+    for (size_t n = 1; is_ok(e) && n != 0;) {
+        n = 0;
+        e = len == ANSWER_BYTES_MAX ? fail(ERR_MALFORMED)
+                                    : http_call_read(call, body + len, ANSWER_BYTES_MAX - len, &n);
+        len += n;
     }
     *ret_body = bytes_make(body, len);
-    return status == 200 ? ok() : status_fault(holder, status, *ret_body);
+    return status == 200 ? e : status_fault(holder, status, *ret_body);
 }
 
 static err check_receipt(bytes body, const struct store_identity *who,
@@ -112,6 +114,7 @@ static err check_receipt(bytes body, const struct store_identity *who,
 /* ---- upload ---- */
 
 struct store_upload {
+    struct http_client *http;
     struct http_call *call;
     const struct store_identity *who;
     struct provider_view holder;
@@ -135,15 +138,34 @@ err store_put_open(struct http_client *http, const struct store_identity *who,
                                                    .deadline_ms = deadline_ms},
                        &call));
     struct store_upload *upload = MEM_NEW(struct store_upload);
-    *upload = (struct store_upload){call, who, *holder, index};
+    *upload = (struct store_upload){http, call, who, *holder, index};
     *ret_upload = upload;
     return ok();
+}
+
+/* A node that does not want the body answers early and closes: its reason says more than that the
+ * connection broke. */
+static err early_answer(struct store_upload *upload, err broken)
+{
+    struct arena arena;
+    bytes body;
+    int status;
+    struct loop *loop = http_client_loop(upload->http);
+    http_call_set_deadline(upload->call, loop_now_ms(loop) + EARLY_ANSWER_MS);
+    if (!is_ok(http_call_status(upload->call, &status)) || status == 200) {
+        return broken;
+    }
+    arena_init(&arena, 2 * ANSWER_BYTES_MAX);
+    err e = read_answer(upload->call, &upload->holder, &arena, &body);
+    arena_free(&arena);
+    return is_ok(e) ? broken : e;
 }
 
 err store_put_write(struct store_upload *upload, bytes in, u64 deadline_ms)
 {
     http_call_set_deadline(upload->call, deadline_ms);
-    return http_call_write(upload->call, in);
+    err e = http_call_write(upload->call, in);
+    return is_err(e, ERR_CLOSED) || is_err(e, ERR_NETWORK) ? early_answer(upload, e) : e;
 }
 
 void store_put_abort(struct store_upload *upload)
@@ -183,6 +205,7 @@ err store_put_finish(struct store_upload *upload, const struct segment_seal *sea
     if (is_ok(e)) {
         const struct http_header trailer = {bytes_str("Cairn-Seal"), text};
         e = http_call_finish(upload->call, &trailer, 1);
+        e = is_ok(e) || is_err(e, ERR_CANCELLED) ? e : early_answer(upload, e);
     }
     if (is_ok(e)) {
         e = read_answer(upload->call, &upload->holder, &arena, &body);
