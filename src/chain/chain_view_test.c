@@ -67,7 +67,11 @@ static void opening_waits_for_a_head(struct chain_world *world)
 static void wrong_starts(struct chain_world *world)
 {
     static const char *const texts[] = {
-        "", "{", "[]", "{\"chain_id\":7200}", "{\"chain_id\":7200,\"seats\":[]}",
+        "",
+        "{",
+        "[]",
+        "{\"chain_id\":7200}",
+        "{\"chain_id\":7200,\"seats\":[]}",
         "{\"chain_id\":0,\"seats\":[\"" DUMMY "\"]}",
         "{\"chain_id\":7200,\"seats\":[\"0x00000000000000000000000000000000000000\"]}",
         "{\"chain_id\":7200,\"seats\":[\"" DUMMY "\",\"" DUMMY "\"]}",

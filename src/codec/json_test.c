@@ -248,14 +248,10 @@ static void members_as_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_what_it_read),
-        cmocka_unit_test(writes_lines_for_people),
-        cmocka_unit_test(malformed_text_is_refused),
-        cmocka_unit_test(depth_is_limited),
-        cmocka_unit_test(length_is_limited),
-        cmocka_unit_test(quantities),
-        cmocka_unit_test(quantities_of_256_bits),
-        cmocka_unit_test(data),
+        cmocka_unit_test(writes_what_it_read),       cmocka_unit_test(writes_lines_for_people),
+        cmocka_unit_test(malformed_text_is_refused), cmocka_unit_test(depth_is_limited),
+        cmocka_unit_test(length_is_limited),         cmocka_unit_test(quantities),
+        cmocka_unit_test(quantities_of_256_bits),    cmocka_unit_test(data),
         cmocka_unit_test(members_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

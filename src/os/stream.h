@@ -72,7 +72,10 @@ static inline err stream_shutdown_write(struct stream *s, u64 deadline_ms)
 
 /* stream_quiet: nothing has come in, not even the end: what an idle connection must be to be used
  * again. True where that cannot be told. Never waits. */
-static inline bool stream_quiet(struct stream *s) { return s->ops->quiet == NULL || s->ops->quiet(s); }
+static inline bool stream_quiet(struct stream *s)
+{
+    return s->ops->quiet == NULL || s->ops->quiet(s);
+}
 
 /* stream_close: releases the stream; NULL is fine. A fiber parked on it gets ERR_CANCELLED. */
 static inline void stream_close(struct stream *s)

@@ -55,9 +55,8 @@ static err read_table(void *ctx, const struct slot_source *slots)
         first_fault = is_ok(first_fault) ? parts[i] : first_fault;
     }
     TRY(first_fault);
-    view->count = view->first > view->total
-                      ? 0
-                      : (u32)min_u64(REFRESH_BATCH, view->total - view->first + 1);
+    view->count =
+        view->first > view->total ? 0 : (u32)min_u64(REFRESH_BATCH, view->total - view->first + 1);
     for (u32 i = 0; i < view->count; i++) {
         err record = provider_load(slots, view->first + i, &view->records[i], &view->found[i]);
         err url = provider_endpoint(slots, view->first + i, view->urls[i], &view->url_lens[i]);
@@ -231,8 +230,8 @@ static void set_aside(struct entry *entry, u64 now_ms)
     if (now_ms < entry->unreachable_until_ms) {
         return; /* several calls of one moment count once */
     }
-    entry->unreachable_for_ms = max_u64(
-        UNREACHABLE_MS_MIN, min_u64(2 * entry->unreachable_for_ms, UNREACHABLE_MS_MAX));
+    entry->unreachable_for_ms =
+        max_u64(UNREACHABLE_MS_MIN, min_u64(2 * entry->unreachable_for_ms, UNREACHABLE_MS_MAX));
     entry->unreachable_until_ms = now_ms + entry->unreachable_for_ms;
 }
 

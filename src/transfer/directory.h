@@ -2,8 +2,8 @@
  *
  * A cached copy of the provider registry (proven reads), refreshed with the chain, plus what this
  * process has seen of each provider: unreachable until, slow (moving p95), lied (wrong bytes). It
- * orders candidates for reads and names culprits; it never decides what the chain decides.
- */
+ * orders candidates for reads and names culprits; it never decides what the chain
+ * decides. */
 #ifndef TRANSFER_DIRECTORY_H
 #define TRANSFER_DIRECTORY_H
 
@@ -19,11 +19,11 @@ struct provider_view {
     struct address operator_; /* account that runs it */
     struct address signer;    /* signs receipts */
     char url[PROVIDER_URL_MAX];
-    u64 weight;               /* as of the newest head; 0: not eligible */
-    bool alive;               /* on chain: registered, not late, not exited */
-    bool reachable;           /* as seen from here */
-    bool trusted;             /* served no wrong bytes for a while */
-    u64 lies;                 /* wrong bytes served to this process */
+    u64 weight;     /* as of the newest head; 0: not eligible */
+    bool alive;     /* on chain: registered, not late, not exited */
+    bool reachable; /* as seen from here */
+    bool trusted;   /* served no wrong bytes for a while */
+    u64 lies;       /* wrong bytes served to this process */
     u64 stalls;
     u64 latency_p95_ms;
 };

@@ -24,10 +24,9 @@ static err read_repair_seed(const struct slot_source *slots, struct seed_view *v
 static err read_seed(void *ctx, const struct slot_source *slots)
 {
     struct seed_view *view = ctx;
-    err seed = view->repair
-                   ? read_repair_seed(slots, view)
-                   : segment_ticket_seed_now(slots, view->key.territory, view->key.gateway,
-                                             view->block_time, &view->seed, &view->valid);
+    err seed = view->repair ? read_repair_seed(slots, view)
+                            : segment_ticket_seed_now(slots, view->key.territory, view->key.gateway,
+                                                      view->block_time, &view->seed, &view->valid);
     err operator_cap = params_load(slots, PARAM_OPERATOR_CAP_DIVISOR, &view->operator_divisor);
     err prefix_cap = params_load(slots, PARAM_PREFIX_CAP_DIVISOR, &view->prefix_divisor);
     TRY(seed);
@@ -39,8 +38,7 @@ static err open_draw(struct chain *chain, const struct segment_key *key,
                      enum redundancy class_number, bool repair, u64 deadline_ms,
                      struct draw *ret_draw)
 {
-    struct seed_view view = {
-        .key = *key, .repair = repair, .block_time = chain_head(chain).time};
+    struct seed_view view = {.key = *key, .repair = repair, .block_time = chain_head(chain).time};
     const struct redundancy_info *info = redundancy_find((u8)class_number);
     TRY(chain_view(chain, read_seed, &view, deadline_ms));
     if (!view.valid) {
@@ -159,8 +157,7 @@ static size_t choose(const struct directory *directory, const struct draw *draw,
     };
     for (size_t i = 0; i < candidates->count; i++) {
         struct provider_view provider = directory_at(directory, i);
-        candidates->usable[i] =
-            provider.weight != 0 && (provider.reachable || !reachable_only);
+        candidates->usable[i] = provider.weight != 0 && (provider.reachable || !reachable_only);
     }
     return placement_choose(ret_holders, &rules, &draw->seed.seed, &draw->key, candidates->items,
                             candidates->count, candidates->usable, wish->taken, wish->taken_count);

@@ -22,8 +22,8 @@ err draw_open_repair(struct chain *chain, const struct segment_key *key,
 /* draw_passed: the ticket's epoch is no longer the open one; a segment under it should be sealed.
  * Never in a small network, where any epoch will do. */
 err draw_passed(struct chain *chain, const struct draw *draw, u64 deadline_ms, bool *ret_passed);
-/* draw_choose: up to `count` holders beside those in `taken`, reachable ones; if those are fewer than
- * `enough`, the others are tried, too. */
+/* draw_choose: up to `count` holders beside those in `taken`, reachable ones; if those are fewer
+ * than `enough`, the others are tried, too. */
 struct draw_wish {
     u8 count;
     u8 enough;

@@ -6,8 +6,8 @@
 
 #define MEMORY_ALIGN 64
 #define CONNECT_TIMEOUT_MS 5000
-#define RECEIPT_TIMEOUTS 3  /* stall times */
-#define IDLE_MS_MAX 15000   /* a node cuts an upload from which nothing comes */
+#define RECEIPT_TIMEOUTS 3 /* stall times */
+#define IDLE_MS_MAX 15000  /* a node cuts an upload from which nothing comes */
 #define GRACE_MS_MIN 150
 #define GRACE_MS_MAX 1500
 

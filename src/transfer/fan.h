@@ -2,9 +2,9 @@
  *
  * One fiber per holder sends the units of its fragment, row after row, then the seal, and gets a
  * receipt. At most FAN_ROWS rows are in memory that somebody still has to send; a new one waits for
- * the slowest live holder. A holder that takes nothing for the stall time is given up. Its fiber may
- * hang in a write until that write's own deadline; until then it keeps the one row that it sends from
- * and the fan, so whoever made the fan may go away before.
+ * the slowest live holder. A holder that takes nothing for the stall time is given up. Its fiber
+ * may hang in a write until that write's own deadline; until then it keeps the one row that it
+ * sends from and the fan, so whoever made the fan may go away before.
  *
  *   fan_new → fan_add… → (fan_open_row → fill the memory → fan_push_row)… → fan_end → fan_wait
  *           → fan_receipts → fan_free (at any time)

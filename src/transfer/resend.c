@@ -203,9 +203,8 @@ static void renew_run(void *arg)
         fresh.draw = r->receipt.draw;
         r->receipt = fresh;
     } else if (!is_err(r->result, ERR_CANCELLED)) {
-        enum provider_fault fault = is_err(r->result, ERR_NOT_FOUND)
-                                        ? PROVIDER_LACKS
-                                        : provider_fault_of(r->result);
+        enum provider_fault fault =
+            is_err(r->result, ERR_NOT_FOUND) ? PROVIDER_LACKS : provider_fault_of(r->result);
         directory_blame(r->options->directory, r->provider.index, fault, &r->seal->key);
     }
 }

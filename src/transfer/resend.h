@@ -17,8 +17,8 @@ struct resend {
     struct placement_holder holders[FRAGMENTS_MAX]; /* of fragments[i] */
 };
 
-/* resend_run: receipts join the entry, in order of fragments. ERR_NOT_FOUND: there is no (good) spool
- * file; else ok with any number of receipts, or why there is none. */
+/* resend_run: receipts join the entry, in order of fragments. ERR_NOT_FOUND: there is no (good)
+ * spool file; else ok with any number of receipts, or why there is none. */
 err resend_run(const struct resend *resend, u64 deadline_ms, struct segment_entry *entry);
 /* entry_sort: by fragment, as a commit wants it. entry_missing: fragments without a receipt. */
 void entry_sort(struct segment_entry *entry);

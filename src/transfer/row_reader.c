@@ -20,9 +20,9 @@ struct lane {
     u8 fragment;
     struct provider_view holder;
     enum lane_state state;
-    bool waiting;   /* for the holder, since waiting_since_ms */
-    bool slow;      /* hedged against: others are asked as well */
-    u32 next_row;   /* the row whose unit is read next */
+    bool waiting; /* for the holder, since waiting_since_ms */
+    bool slow;    /* hedged against: others are asked as well */
+    u32 next_row; /* the row whose unit is read next */
     u32 end_row;
     u64 waiting_since_ms;
     u8 *units[LANE_AHEAD]; /* row r at r % LANE_AHEAD; owned */

@@ -6,7 +6,7 @@
 struct segment_get {
     struct segment_facts facts;
     struct row_reader *reader;
-    u32 at;  /* next byte of the segment */
+    u32 at; /* next byte of the segment */
     u32 end;
     const u8 *units[FRAGMENTS_MAX]; /* of the row that `at` lies in */
     u32 row_end;                    /* segment offset behind that row; at == row_end: fetch */

@@ -68,8 +68,9 @@ static err draw_holders(struct segment_put *put, u64 deadline_ms)
     const struct draw_wish wish = {redundancy_n(put->draw.info), quorum_of(put), NULL, 0};
     TRY(draw_choose(o->chain, o->directory, &put->draw, &wish, deadline_ms, drawn, &count));
     if (count < quorum_of(put)) {
-        log_warn("transfer", "%zu of %zu eligible storage nodes may hold a %s segment, %u are needed",
-                 count, directory_eligible(o->directory), put->draw.info->name, quorum_of(put));
+        log_warn("transfer",
+                 "%zu of %zu eligible storage nodes may hold a %s segment, %u are needed", count,
+                 directory_eligible(o->directory), put->draw.info->name, quorum_of(put));
         return fail(ERR_REFUSED);
     }
     return start_holders(put, drawn, count);
@@ -111,8 +112,7 @@ static void code_row(void *arg)
     struct row_job *job = arg;
     struct segment_encoder *encoder = &job->put->encoder;
     struct segment_row *row = &job->put->row;
-    job->result =
-        spool_write(&job->put->spool, job->offset, bytes_make(row->memory, row->filled));
+    job->result = spool_write(&job->put->spool, job->offset, bytes_make(row->memory, row->filled));
     segment_encoder_row_encode(encoder, row);
     for (u8 i = 0; i < redundancy_n(encoder->info); i++) {
         segment_encoder_row_hash(encoder, row, i);

@@ -194,8 +194,7 @@ static err fetch_seal(struct segment_source *source, const struct record_view *v
     struct seal_race *race = MEM_NEW(struct seal_race);
     race->source = source;
     race->view = *view;
-    race->deadline_ms =
-        min_u64(deadline_ms, loop_now_ms(source->options.loop) + SEAL_TIMEOUT_MS);
+    race->deadline_ms = min_u64(deadline_ms, loop_now_ms(source->options.loop) + SEAL_TIMEOUT_MS);
     race->last = fail(ERR_NETWORK);
     race->references = 1;
     event_init(&race->changed);

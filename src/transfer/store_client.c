@@ -42,7 +42,8 @@ static void make_request(struct request *request, struct loop *loop,
 }
 
 static void fragment_url(struct request *request, const char *path,
-                         const struct provider_view *holder, const struct segment_key *key, u8 index)
+                         const struct provider_view *holder, const struct segment_key *key,
+                         u8 index)
 {
     snprintf(request->url, sizeof request->url, "%s/v1/%s/%llu.%u.%llu/%u", holder->url, path,
              (unsigned long long)key->territory, key->gateway, (unsigned long long)key->number,
@@ -61,10 +62,14 @@ static err status_fault(const struct provider_view *holder, int status, bytes bo
               message ? message : "");
     json_decref(answer);
     switch (status) {
-    case 404: return fail(ERR_NOT_FOUND);
-    case 409: return fail(ERR_CONFLICT);
-    case 503: return fail(ERR_BUSY);
-    case 507: return fail(ERR_NO_SPACE);
+    case 404:
+        return fail(ERR_NOT_FOUND);
+    case 409:
+        return fail(ERR_CONFLICT);
+    case 503:
+        return fail(ERR_BUSY);
+    case 507:
+        return fail(ERR_NO_SPACE);
     }
     return fail(status < 500 ? ERR_REFUSED : ERR_NETWORK);
 }
@@ -240,7 +245,8 @@ err store_renew(struct http_client *http, const struct store_identity *who,
                 u64 deadline_ms, struct holder_receipt *ret_receipt)
 {
     struct request request;
-    make_request(&request, http_client_loop(http), who, holder, CAPABILITY_WRITE, &seal->key, index);
+    make_request(&request, http_client_loop(http), who, holder, CAPABILITY_WRITE, &seal->key,
+                 index);
     fragment_url(&request, "receipt", holder, &seal->key, index);
     struct arena arena;
     struct buf record;
@@ -248,7 +254,8 @@ err store_renew(struct http_client *http, const struct store_identity *who,
     arena_init(&arena, 2 * ANSWER_BYTES_MAX);
     buf_init(&record, SEAL_BYTES_MAX);
     segment_seal_write(&record, seal);
-    err e = exchange(http, "POST", &request, holder, buf_bytes(&record), deadline_ms, &arena, &body);
+    err e =
+        exchange(http, "POST", &request, holder, buf_bytes(&record), deadline_ms, &arena, &body);
     if (is_ok(e)) {
         e = check_receipt(body, who, holder, seal, index, ret_receipt);
     }
@@ -386,7 +393,8 @@ err store_get_seal(struct http_client *http, const struct store_identity *who,
     bytes body;
     struct segment_seal seal;
     arena_init(&arena, 2 * ANSWER_BYTES_MAX);
-    err e = exchange(http, "GET", &request, holder, bytes_make(NULL, 0), deadline_ms, &arena, &body);
+    err e =
+        exchange(http, "GET", &request, holder, bytes_make(NULL, 0), deadline_ms, &arena, &body);
     if (is_ok(e)) {
         struct reader in;
         struct hash found;

@@ -1,4 +1,5 @@
-/* fake_chain.h: chain.h over native modules in memory, for tests of roles' parts without a ledger node.
+/* fake_chain.h: chain.h over native modules in memory, for tests of roles' parts without a ledger
+ * node.
  *
  * The linker takes these functions instead of src/chain's. Views read the real records of the real
  * modules (ledger/modules/world.h); a call is executed at once in the open block. Included by one
@@ -14,7 +15,7 @@ struct chain {
     struct scene scene;
     struct loop *loop;
     struct event advanced;
-    bool mute;  /* views find no ledger node */
+    bool mute; /* views find no ledger node */
     u64 views;
     u64 sends;
 };

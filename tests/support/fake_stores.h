@@ -2,8 +2,8 @@
  *
  * They speak docs/protocols/store.md as far as src/transfer uses it, keep fragments in memory, and
  * check what a node must check (capability, seal, root). Each is a server of its own with a port of
- * its own, all in the loop of the test. A fault holds for requests that come while it is set.
- */
+ * its own, all in the loop of the test. A fault holds for requests that come while it is
+ * set. */
 #ifndef TESTS_SUPPORT_FAKE_STORES_H
 #define TESTS_SUPPORT_FAKE_STORES_H
 
@@ -57,7 +57,7 @@ struct fake_store {
     struct fake_fragment *fragments[FAKE_FRAGMENTS_MAX];
     size_t fragment_count;
     u32 gets;
-    u32 puts;     /* that ended with a receipt */
+    u32 puts; /* that ended with a receipt */
     u32 renewals;
     u32 seals;
     u64 bytes_in;
@@ -68,7 +68,7 @@ struct fake_store {
 struct fake_stores {
     struct loop *loop;
     u64 chain_id;
-    bool unchecked; /* for measuring: capabilities and roots are taken on trust */
+    bool unchecked;         /* for measuring: capabilities and roots are taken on trust */
     u64 (*time)(void *ctx); /* block time */
     void *ctx;
     u32 count;
@@ -107,8 +107,8 @@ static inline void fake_hang(struct fake_store *store)
 {
     enum fake_fault fault = store->fault;
     u64 deadline_ms = loop_now_ms(store->all->loop) + FAKE_TIMEOUT_MS;
-    while (store->fault == fault && is_ok(event_wait(store->all->loop, &store->healed,
-                                                     deadline_ms))) {
+    while (store->fault == fault &&
+           is_ok(event_wait(store->all->loop, &store->healed, deadline_ms))) {
     }
 }
 
@@ -174,10 +174,10 @@ static inline void fake_forget(struct fake_store *store)
 static inline void fake_respond_receipt(struct fake_store *store, struct http_exchange *exchange,
                                         const struct segment_seal *seal, u8 index)
 {
-    struct holder_receipt receipt = {
-        .index = index,
-        .provider = store->number,
-        .deadline = store->all->time(store->all->ctx) + RECEIPT_TTL_SECONDS};
+    struct holder_receipt receipt = {.index = index,
+                                     .provider = store->number,
+                                     .deadline =
+                                         store->all->time(store->all->ctx) + RECEIPT_TTL_SECONDS};
     struct receipt_terms terms =
         segment_seal_terms(seal, store->all->chain_id, index, receipt.deadline);
     struct secp_secret secret = store->secret;
@@ -210,7 +210,8 @@ static inline bool fake_receive(struct fake_store *store, struct http_exchange *
     for (;;) {
         size_t len;
         size_t cap = min_size(MIB(1), FRAGMENT_BYTES_MAX - fragment->length);
-        if (cap == 0 || !is_ok(http_read_body(exchange, fragment->data + fragment->length, cap, &len))) {
+        if (cap == 0 ||
+            !is_ok(http_read_body(exchange, fragment->data + fragment->length, cap, &len))) {
             return false;
         }
         fragment->length += (u32)len;

@@ -1,7 +1,8 @@
 /* transfer_world.h: fake chain, fake storage nodes, and what src/transfer needs beside them.
  *
- * One loop; the test runs in a fiber. Provider p is fake store p, person FIRST_PROVIDER + p - 1, with
- * an operator shared with its neighbour and a /24 of its own. Included by one file of a program.
+ * One loop; the test runs in a fiber. Provider p is fake store p, person FIRST_PROVIDER + p - 1,
+ * with an operator shared with its neighbour and a /24 of its own. Included by one file of a
+ * program.
  */
 #ifndef TESTS_SUPPORT_TRANSFER_WORLD_H
 #define TESTS_SUPPORT_TRANSFER_WORLD_H
@@ -290,7 +291,7 @@ static inline struct fake_store *holder_of(struct transfer_world *w, const struc
 
 /* ts_read: [from, from + length), compared byte by byte. */
 static inline err ts_read(struct transfer_world *w, const struct test_segment *s, u32 from,
-                               u32 length)
+                          u32 length)
 {
     struct segment_get *get;
     u8 *out = mem_alloc(length + 1);

@@ -2,8 +2,8 @@
  *
  * Small extents and journal records are appended to the shared lane of their territory, one after
  * the other and each in one piece; the committer detaches it when its window closes. A long upload
- * has a lane to itself while it streams. A lane whose ticket's epoch has passed takes nothing more.
- */
+ * has a lane to itself while it streams. A lane whose ticket's epoch has passed takes nothing
+ * more. */
 #include "gateway/service/internal.h"
 
 #include "base/assert.h"
@@ -18,18 +18,28 @@ static struct ports *ports_of(const struct lane *lane) { return &lane->territory
 
 void lane_ref(struct lane *lane) { lane->references++; }
 
+/* lane_close: its memory goes to the next one as soon as nothing more is sent from it, not when the
+ * last of those who wait for its commit is gone: they may be waiting for a lane themselves. */
+static void lane_close(struct lane *lane)
+{
+    if (lane->put != NULL) {
+        ports_of(lane)->lane_free(lane->put);
+        lane->put = NULL;
+        gate_leave(&lane->territory->gateway->lane_memory, lane->memory);
+    }
+}
+
 /* A lane that nobody wants any more before it was sealed leaves its number to another. */
 void lane_unref(struct lane *lane)
 {
     if (lane == NULL || --lane->references != 0) {
         return;
     }
-    ports_of(lane)->lane_free(lane->put);
+    lane_close(lane);
     if (!lane->seal_tried) {
         ports_of(lane)->spool_done(ports_of(lane)->ctx, &lane->key);
         territory_give_back(lane->territory, lane->key.number);
     }
-    gate_leave(&lane->territory->gateway->lane_memory, lane->memory);
     mem_free(lane);
 }
 
@@ -141,6 +151,7 @@ static void wait_late(struct lane *lane)
     struct gateway *gateway = lane->territory->gateway;
     struct segment_entry *late = MEM_NEW(struct segment_entry);
     err e = gateway->ports.lane_late(lane->put, gateway_in(gateway, LATE_TIMEOUT_MS), late);
+    lane_close(lane);
     while (is_ok(e) && lane->state == LANE_SEALED && !gateway->closing) {
         e = event_wait(gateway->loop, &lane->changed, gateway_in(gateway, LATE_TIMEOUT_MS));
     }
@@ -164,11 +175,13 @@ static void collect_late(struct lane *lane)
         lane->entry.receipt_count == redundancy_n(redundancy_find((u8)lane->entry.class_number));
     bool memory_is_short = gateway->lane_memory.available < gateway->lane_memory.total / 2;
     if (complete || memory_is_short) {
-        return; /* who is missing is placed from the spool */
+        lane_close(lane); /* who is missing is placed from the spool */
+        return;
     }
     lane_ref(lane);
     if (!is_ok(group_start(gateway->loop, &gateway->fibers, "late holders", late_run, lane))) {
-        lane_unref(lane); /* they are placed again from the spool */
+        lane_close(lane); /* they are placed again from the spool */
+        lane_unref(lane);
     }
 }
 
