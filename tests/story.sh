@@ -251,8 +251,8 @@ wait_for() {
 
 tell_loss() {
     local i
-    victims=$(shuf -i "1-$nodes" -n "$((nodes - k))" | sort -n | tr '\n' ' ')
-    tell "kill -9 for $((nodes - k)) of $nodes storage nodes: ${victims% }."
+    victims=$(shuf -i "1-$nodes" -n "$loss" | sort -n | tr '\n' ' ')
+    tell "kill -9 for $loss of $nodes storage nodes: ${victims% }."
     for i in $victims; do
         claim "store-$i is dead" eval "kill_store $i && await_dead $i"
     done
@@ -280,7 +280,7 @@ tell_one_more() {
 
 tell_heal() {
     local i begin
-    tell "The $((nodes - k)) come back with empty disks; nobody tells the network what to do."
+    tell "The $loss come back with empty disks; nobody tells the network what to do."
     for i in $victims; do
         rm -rf "$(value "stores.$i.data")"
     done
@@ -301,7 +301,8 @@ tell_start
 tell_store
 tell_spread
 tell_loss
-tell_one_more
+# With more nodes than holders one more loss need not hurt.
+[ "$nodes" -eq "$holders" ] && tell_one_more
 tell_heal
 
 if $check; then

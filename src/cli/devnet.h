@@ -48,6 +48,7 @@ struct devnet_role {
     char dir[PATH_BYTES_MAX];
     struct secp_secret secret;
     struct address address;
+    u32 provider;            /* stores: number on the ledger, once registered */
     struct process *process; /* NULL: not running */
     bool supervised;         /* a fiber waits for the process to end */
 };

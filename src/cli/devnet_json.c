@@ -60,6 +60,7 @@ static json_t *describe_role(const struct devnet_role *role)
     path_join(path, role->dir, "log");
     put(object, "log", json_string(path));
     if (devnet_is_store(role)) {
+        put(object, "provider", json_integer(role->provider));
         put(object, "operator", address_text(&devnet_operator(role)->address));
     }
     return object;

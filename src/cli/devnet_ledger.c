@@ -14,6 +14,7 @@
 #define LEASE_SECONDS (5ull * 365 * 86400)
 #define RENEW_BEFORE_SECONDS (30ull * 86400)
 #define GAS_MONEY_CRN 100
+#define REGISTER_APART_MS 20
 
 err devnet_open_chain(struct devnet *devnet, u64 deadline_ms)
 {
@@ -53,7 +54,7 @@ static err fund_role(struct devnet *devnet, struct chain_account *from,
     return e;
 }
 
-static err register_store(const struct devnet_role *role, u64 deadline_ms)
+static err register_store(struct devnet_role *role, u64 deadline_ms)
 {
     const struct devnet *devnet = role->devnet;
     const struct devnet_account *operator_ = devnet_operator(role);
@@ -65,7 +66,6 @@ static err register_store(const struct devnet_role *role, u64 deadline_ms)
     char url[DEVNET_URL_BYTES];
     struct secp_secret signer;
     struct chain_account *account;
-    u32 provider;
     devnet_url(url, "http", role->host, role->port);
     registration.endpoint = url;
     key_derive_signer(&signer, &role->secret);
@@ -74,7 +74,7 @@ static err register_store(const struct devnet_role *role, u64 deadline_ms)
     store_consent(&registration.consent, &operator_->secret, chain_id(devnet->chain),
                   &role->address);
     TRY(chain_account_open(devnet->chain, &role->secret, &account));
-    err e = store_register(devnet->chain, account, &registration, deadline_ms, &provider);
+    err e = store_register(devnet->chain, account, &registration, deadline_ms, &role->provider);
     chain_account_close(account);
     return e;
 }
@@ -82,7 +82,7 @@ static err register_store(const struct devnet_role *role, u64 deadline_ms)
 /* ---- all stores at once ---- */
 
 struct registration {
-    const struct devnet_role *role;
+    struct devnet_role *role;
     u64 deadline_ms;
     err result;
 };
@@ -90,6 +90,13 @@ struct registration {
 static void register_one(void *arg)
 {
     struct registration *registration = arg;
+    struct devnet_role *role = registration->role;
+    /* One after another, so that on the ledger the nodes get their own numbers, most often. */
+    registration->result = fiber_sleep(role->devnet->loop, loop_now_ms(role->devnet->loop) +
+                                                               role->number * REGISTER_APART_MS);
+    if (!is_ok(registration->result)) {
+        return;
+    }
     registration->result = register_store(registration->role, registration->deadline_ms);
     if (!is_ok(registration->result)) {
         log_error("devnet", "cannot register %s: %s", registration->role->name,

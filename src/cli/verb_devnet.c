@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "os/stream.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -37,6 +38,29 @@ static const struct flag flags[] = {
 };
 
 /* ---- starting ---- */
+
+/* A port that somebody has is found before anything is started, and named. */
+static err check_port(struct devnet *devnet, const char *host, unsigned port)
+{
+    struct listener *listener;
+    err e = listener_open(devnet->loop, host, (u16)port, &listener);
+    if (!is_ok(e)) {
+        log_error("devnet", "port %u of %s is not free (%s); see --ports", port, host, err_text(e));
+        return e;
+    }
+    listener_close(listener);
+    return ok();
+}
+
+static err check_ports(struct devnet *devnet)
+{
+    for (size_t i = 0; i < devnet->role_count; i++) {
+        const struct devnet_role *role = &devnet->roles[i];
+        TRY(check_port(devnet, role->host, role->port));
+        TRY(check_port(devnet, role->host, role->metrics_port));
+    }
+    return check_port(devnet, devnet_gateway(devnet)->host, devnet->ports + 1u);
+}
 
 static err start_network(struct devnet *devnet, u64 deadline_ms)
 {
@@ -85,6 +109,9 @@ static err start(void *ctx, struct loop *loop)
     err e = devnet_prepare(devnet);
     if (is_ok(e)) {
         devnet_unpublish(devnet); /* of a devnet that was killed */
+        e = check_ports(devnet);
+    }
+    if (is_ok(e)) {
         e = start_network(devnet, loop_now_ms(loop) + START_MS);
     }
     if (is_ok(e)) {
@@ -190,7 +217,7 @@ static int run(struct cli *cli)
     e = cli_serve(&service);
     wipe(devnet);
     return is_ok(e) ? 0
-                    : cli_fail(cli, e, "the log of each role is in its folder",
+                    : cli_fail(cli, e, "lines above say more; each role's log is in its folder",
                                "the devnet in %s did not start: %s", options.data, err_text(e));
 }
 
