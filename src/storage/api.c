@@ -7,7 +7,6 @@
 #include "storage/api_internal.h"
 
 #define ERROR_BYTES_MAX KIB(2)
-#define CHECK_WAIT_MS 10000
 #define SIGNATURE_SCHEME "Cairn"
 
 bool store_fault_parse(enum store_fault_kind *ret, const char *word)
@@ -181,15 +180,9 @@ static bool check_capability(struct api_request *request, enum capability_op op,
 
 static bool ask_rights(struct api_request *request, enum store_right right)
 {
-    struct api *api = request->api;
-    const struct store_rights *rights = &api->options.rights;
-    u64 deadline = loop_now_ms(api->options.loop) + CHECK_WAIT_MS;
-    err e = gate_enter(api->options.loop, &api->checks, 1, deadline);
-    if (is_ok(e)) {
-        e = rights->check(rights->ctx, right, &request->capability.who, &request->key.segment,
+    const struct store_rights *rights = &request->api->options.rights;
+    err e = rights->check(rights->ctx, right, &request->capability.who, &request->key.segment,
                           &request->grant);
-        gate_leave(&api->checks, 1);
-    }
     if (!is_ok(e)) {
         api_fail(request, 503, "ChainUnknown", "the chain cannot be asked now", "try again");
         return false;
@@ -345,7 +338,6 @@ struct api *api_new(const struct api_options *options)
     api->options = *options;
     gate_init(&api->uploads, API_UPLOADS_MAX);
     gate_init(&api->reads, API_READS_MAX);
-    gate_init(&api->checks, API_CHECKS_MAX);
     nonces_init(&api->nonces);
 #define API_COUNTER_MAKE(field, name, help)                                                        \
     api->field = metrics_counter(options->metrics, name, help);

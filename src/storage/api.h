@@ -19,7 +19,6 @@
 
 #define API_UPLOADS_MAX 256
 #define API_READS_MAX 128
-#define API_CHECKS_MAX 64 /* questions to the chain at once */
 #define INVENTORY_MAX 256 /* entries in one answer */
 
 struct api;

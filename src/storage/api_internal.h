@@ -21,7 +21,6 @@ struct api {
     struct api_options options;
     struct gate uploads;
     struct gate reads;
-    struct gate checks;
     struct nonces nonces;
 #define API_COUNTER_FIELD(field, name, help) u64 *field;
     API_COUNTERS(API_COUNTER_FIELD)

@@ -180,7 +180,7 @@ static err put(struct world *world, const struct fragment *f, const struct segme
 
 static err get(struct world *world, const struct fragment *f, u32 from, u32 length)
 {
-    struct store_download *download;
+    struct store_download *download = NULL;
     u8 *out = mem_alloc(UNIT_BYTES);
     u32 at = from;
     size_t len = 1;

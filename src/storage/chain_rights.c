@@ -12,12 +12,15 @@
 #define REMEMBERED_MAX 4096
 #define VIEW_TIMEOUT_MS 10000
 #define NEXT_HEAD_MS 2000
+#define ASKING_MAX 64
+#define ASKING_WAIT_MS 10000
 
 struct chain_rights {
     struct loop *loop;
     struct chain *chain;
     u32 provider;
     struct map remembered; /* of struct memory */
+    struct gate asking;    /* questions to the chain at once; what is remembered needs none */
 };
 
 struct memory {
@@ -276,6 +279,18 @@ static err ask_again(struct chain_rights *rights, struct question *q)
     return ask_chain(rights, q);
 }
 
+static err ask_in_turn(struct chain_rights *rights, struct question *q)
+{
+    u64 deadline = loop_now_ms(rights->loop) + ASKING_WAIT_MS;
+    TRY(gate_enter(rights->loop, &rights->asking, 1, deadline));
+    err e = ask_chain(rights, q);
+    if (is_ok(e) && !q->grant.allowed) {
+        e = ask_again(rights, q);
+    }
+    gate_leave(&rights->asking, 1);
+    return e;
+}
+
 static err check(void *ctx, enum store_right right, const struct address *who,
                  const struct segment_key *key, struct store_grant *ret_grant)
 {
@@ -285,10 +300,7 @@ static err check(void *ctx, enum store_right right, const struct address *who,
         q.key = *key;
     }
     if (!recall(rights, &q)) {
-        TRY(ask_chain(rights, &q));
-        if (!q.grant.allowed) {
-            TRY(ask_again(rights, &q));
-        }
+        TRY(ask_in_turn(rights, &q));
         remember(rights, &q);
     }
     *ret_grant = q.grant;
@@ -308,6 +320,7 @@ struct chain_rights *chain_rights_new(struct loop *loop, struct chain *chain, u3
     rights->chain = chain;
     rights->provider = provider;
     map_init(&rights->remembered);
+    gate_init(&rights->asking, ASKING_MAX);
     return rights;
 }
 

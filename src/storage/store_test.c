@@ -447,7 +447,7 @@ static i64 status_number(struct world *world, size_t i, const char *object, cons
 static err read_back(struct world *world, size_t i, u8 index)
 {
     const struct provider_view holder = holder_of(world, i);
-    struct store_download *download;
+    struct store_download *download = NULL;
     u8 *out = mem_alloc(UNIT_BYTES);
     size_t len = 1;
     u32 at = 0;
