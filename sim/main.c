@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "crypto/sign.h"
+#include "ledger/modules/modules.h"
 #include "os/file.h"
 #include "sim/sim.h"
 
@@ -14,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct scenario *const scenarios[] = {&scenario_net, &scenario_kv};
+static const struct scenario *const scenarios[] = {&scenario_storage, &scenario_net, &scenario_kv};
 
 static void usage(FILE *to)
 {
@@ -179,6 +180,8 @@ static void prepare(struct runner_options *options, char *dir, size_t cap)
     }
     json_object_seed(1); /* the order of nothing may depend on entropy */
     crypto_init(&fixed);
+    /* Shared by all that runs here: made outside any simulated process. */
+    native_tables_init(native_modules_all, native_modules_count);
 }
 
 int main(int argc, char **argv)

@@ -43,6 +43,7 @@ struct scenario {
     void (*run)(u64 seed, struct scenario_counters *counters);
 };
 
+extern const struct scenario scenario_storage;
 extern const struct scenario scenario_net;
 extern const struct scenario scenario_kv;
 
