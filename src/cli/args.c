@@ -187,13 +187,15 @@ bool cli_parse(struct cli *cli, size_t positionals_min, size_t positionals_max)
 static bool config_text(const struct cli *cli, const struct flag *flag, const json_t *value)
 {
     char number[24];
-    const char *text = json_string_value(value);
-    if (text == NULL && json_is_integer(value) && json_integer_value(value) >= 0) {
+    const char *text = flag->kind != FLAG_BOOL ? json_string_value(value) : NULL;
+    if (text == NULL && flag->kind != FLAG_BOOL && json_is_integer(value) &&
+        json_integer_value(value) >= 0) {
         snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
         text = number;
     }
     if (text == NULL) {
-        cli_usage(cli, "\"%s\" in the config file is no %s", flag->name, flag->value);
+        cli_usage(cli, "\"%s\" in the config file is no %s", flag->name,
+                  flag->value != NULL ? flag->value : "true or false");
         return false;
     }
     return store_value(cli, flag, mem_strdup(text)); /* lives as long as the process */

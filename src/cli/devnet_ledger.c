@@ -223,8 +223,14 @@ static err read_owner(void *ctx, const struct slot_source *slots)
 
 static err lease(struct devnet *devnet, struct chain_account *owner, u64 deadline_ms)
 {
+    struct owner_view_args view = {.owner = devnet->owner.address};
     enum redundancy class_number;
     size_t stores = devnet->role_count - 2;
+    TRY(chain_view(devnet->chain, read_owner, &view, deadline_ms));
+    devnet->territory = view.territory;
+    if (view.territory != 0) {
+        return ok();
+    }
     if (!redundancy_default(&class_number, stores)) {
         log_error("devnet", "%zu storage nodes are too few for any redundancy class", stores);
         return fail(ERR_USAGE);
@@ -233,42 +239,77 @@ static err lease(struct devnet *devnet, struct chain_account *owner, u64 deadlin
                        &devnet->territory);
 }
 
-static err set_up_owner(struct devnet *devnet, u32 gateway, u64 deadline_ms)
+static err authorise(struct devnet *devnet, struct chain_account *owner, u32 gateway,
+                     u64 deadline_ms)
 {
     struct owner_view_args view = {.owner = devnet->owner.address, .gateway = gateway};
-    struct chain_account *owner;
     TRY(chain_view(devnet->chain, read_owner, &view, deadline_ms));
     u64 now = chain_head(devnet->chain).time;
-    devnet->territory = view.territory;
-    TRY(chain_account_open(devnet->chain, &devnet->owner.secret, &owner));
-    err e = ok();
-    if (view.territory == 0) {
-        e = lease(devnet, owner, deadline_ms);
+    if (view.authorised && view.expires >= now + RENEW_BEFORE_SECONDS) {
+        return ok();
     }
-    if (is_ok(e) && (!view.authorised || view.expires < now + RENEW_BEFORE_SECONDS)) {
-        const struct owner_grant grant = {
-            .territory = devnet->territory,
-            .gateway = gateway,
-            .scope = SCOPE_ALL,
-            .quota_bytes = LEASE_BYTES,
-            .expires = now + LEASE_SECONDS,
-        };
-        e = owner_authorise(devnet->chain, devnet->loop, owner, &devnet->master, &grant,
-                            deadline_ms);
-    }
-    chain_account_close(owner);
-    return e;
+    const struct owner_grant grant = {
+        .territory = devnet->territory,
+        .gateway = gateway,
+        .scope = SCOPE_ALL,
+        .quota_bytes = LEASE_BYTES,
+        .expires = now + LEASE_SECONDS,
+    };
+    return owner_authorise(devnet->chain, devnet->loop, owner, &devnet->master, &grant,
+                           deadline_ms);
+}
+
+/* ---- all of it: stores, gateway and lease at once, then the authorisation ---- */
+
+struct set_up {
+    struct devnet *devnet;
+    struct chain_account *owner;
+    u64 deadline_ms;
+    u32 gateway;
+    err stores;
+    err registered;
+    err leased;
+};
+
+static void set_up_stores(void *arg)
+{
+    struct set_up *set_up = arg;
+    set_up->stores = register_stores(set_up->devnet, set_up->deadline_ms);
+}
+
+static void set_up_gateway(void *arg)
+{
+    struct set_up *set_up = arg;
+    set_up->registered =
+        register_gateway(devnet_gateway(set_up->devnet), set_up->deadline_ms, &set_up->gateway);
+}
+
+static err set_up_all(struct set_up *set_up)
+{
+    struct loop *loop = set_up->devnet->loop;
+    struct group group;
+    group_init(&group);
+    err stores = group_start(loop, &group, "stores", set_up_stores, set_up);
+    err gateway = group_start(loop, &group, "gateway", set_up_gateway, set_up);
+    set_up->leased = lease(set_up->devnet, set_up->owner, set_up->deadline_ms);
+    group_wait(loop, &group);
+    TRY(stores);
+    TRY(gateway);
+    TRY(set_up->stores);
+    TRY(set_up->registered);
+    TRY(set_up->leased);
+    return authorise(set_up->devnet, set_up->owner, set_up->gateway, set_up->deadline_ms);
 }
 
 err devnet_register(struct devnet *devnet, u64 deadline_ms)
 {
-    u32 gateway;
+    struct set_up set_up = {.devnet = devnet, .deadline_ms = deadline_ms};
     TRY(fund_roles(devnet, deadline_ms));
-    TRY(register_stores(devnet, deadline_ms));
-    TRY(register_gateway(devnet_gateway(devnet), deadline_ms, &gateway));
-    err e = set_up_owner(devnet, gateway, deadline_ms);
+    TRY(chain_account_open(devnet->chain, &devnet->owner.secret, &set_up.owner));
+    err e = set_up_all(&set_up);
+    chain_account_close(set_up.owner);
     if (!is_ok(e)) {
-        log_error("devnet", "cannot set up the owner's territory: %s", err_text(e));
+        log_error("devnet", "the ledger does not take what a devnet needs: %s", err_text(e));
     }
     return e;
 }

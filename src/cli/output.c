@@ -10,8 +10,8 @@
 #define MESSAGE_BYTES_MAX 1024
 #define VALUE_TEXT_BYTES_MAX MIB(64)
 
-static void print_error(const struct cli *cli, const char *code, const char *message,
-                        const char *hint)
+static void say_error(const struct cli *cli, const char *code, const char *message,
+                      const char *hint)
 {
     if (cli->json) {
         json_t *error = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", code, "message", message,
@@ -34,7 +34,7 @@ int cli_fail(const struct cli *cli, err e, const char *hint, const char *format,
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    print_error(cli, err_name(e), message, hint);
+    say_error(cli, err_name(e), message, hint);
     return err_exit_status(e);
 }
 
@@ -48,7 +48,7 @@ int cli_usage(const struct cli *cli, const char *format, ...)
     va_end(args);
     snprintf(hint, sizeof hint, "see: cairn %s%s--help", cli->verb ? cli->verb->name : "",
              cli->verb ? " " : "");
-    print_error(cli, "USAGE", message, hint);
+    say_error(cli, "USAGE", message, hint);
     return 2;
 }
 

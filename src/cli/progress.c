@@ -41,10 +41,8 @@ static void time_text(char out[24], u64 seconds)
 static void bar_text(char out[BAR_CELLS + 1], const struct progress *progress)
 {
     u64 done = min_u64(progress->done, progress->total);
-    size_t filled = (size_t)(done / (progress->total / BAR_CELLS + 1));
-    if (progress->done >= progress->total) {
-        filled = BAR_CELLS;
-    }
+    u64 scale = progress->total / (UINT64_MAX / BAR_CELLS) + 1; /* against overflow */
+    size_t filled = (size_t)(done / scale * BAR_CELLS / (progress->total / scale));
     memset(out, '#', filled);
     memset(out + filled, '.', BAR_CELLS - filled);
     out[BAR_CELLS] = '\0';
