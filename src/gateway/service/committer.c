@@ -515,13 +515,20 @@ static err run_window(struct territory *territory)
 static void check_shared(struct territory *territory)
 {
     struct lane *lane = territory->shared;
-    if (lane != NULL && lane_passed(lane)) {
+    if (lane == NULL || lane->writing.available == 0 || /* who writes looks, too */
+        !is_ok(gate_enter(territory->gateway->loop, &lane->writing, 1, DEADLINE_NONE))) {
+        return;
+    }
+    lane_ref(lane); /* lane_passed() may ask the ledger */
+    if (lane_passed(lane) && territory->shared == lane) {
         packer_detach(territory);
         if (lane->length > 0) {
             lane_seal_later(lane);
         }
         lane_unref(lane);
     }
+    gate_leave(&lane->writing, 1);
+    lane_unref(lane);
 }
 
 static u64 window_ms(const struct territory *territory)
