@@ -47,5 +47,6 @@ void bench_add_primitives(struct bench *bench, const struct bench_primitives *pr
 
 /* Every benchmark: fills `bench`; false: it could not run (reason on standard error). */
 bool bench_pipeline(struct bench *bench, int argc, char **argv);
+bool bench_s3(struct bench *bench, int argc, char **argv);
 
 #endif

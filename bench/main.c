@@ -17,6 +17,7 @@ static const struct {
 } benches[] = {
     {"pipeline", "encrypt, code and hash a segment; verify and decrypt it; in memory",
      bench_pipeline},
+    {"s3", "PUT and GET through a devnet of its own, over HTTP with signed payloads", bench_s3},
 };
 
 double bench_seconds(void)
@@ -98,7 +99,7 @@ static int usage(void)
     for (size_t i = 0; i < COUNT_OF(benches); i++) {
         fprintf(stderr, "  %-10s %s\n", benches[i].name, benches[i].summary);
     }
-    fprintf(stderr, "\nexamples:\n  cairn-bench pipeline\n  cairn-bench pipeline --json\n");
+    fprintf(stderr, "\nexamples:\n  cairn-bench pipeline\n  cairn-bench s3 --json\n");
     return 2;
 }
 
