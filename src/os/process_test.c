@@ -68,7 +68,7 @@ static void statuses(void *arg)
     process = shell(world, "kill -9 $$", NULL);
     assert_int_equal(end_of(world, process), 128 + 9);
     process_free(process);
-    process = shell(world, "sleep 100", NULL);
+    process = shell(world, "exec sleep 100", NULL);
     int status = 77;
     assert_false(process_ended(process, &status));
     u64 deadline = loop_now_ms(world->loop) + 20;
@@ -152,7 +152,7 @@ static bool is_alive(pid_t pid) { return kill(pid, 0) == 0; }
 static void free_kills(void *arg)
 {
     struct world *world = arg;
-    struct process *process = shell(world, "sleep 100", NULL);
+    struct process *process = shell(world, "exec sleep 100", NULL);
     pid_t pid = (pid_t)process_pid(process);
     assert_true(is_alive(pid));
     process_free(process);
@@ -170,7 +170,7 @@ static int report_fd;
 static void parent_that_dies(void *arg)
 {
     struct world *world = arg;
-    struct process *process = shell(world, "sleep 100", NULL);
+    struct process *process = shell(world, "exec sleep 100", NULL);
     u32 pid = process_pid(process);
     (void)!write(report_fd, &pid, sizeof pid);
     kill(getpid(), SIGKILL);
