@@ -9,6 +9,7 @@
 
 static err wait_for_first_head(struct chain *chain, u64 deadline_ms)
 {
+    err last = fail(ERR_TIMEOUT);
     for (;;) {
         err e = chain_fetch_head(chain, 0, 0, deadline_ms);
         if (is_ok(e) && chain->head.time != 0) {
@@ -17,9 +18,11 @@ static err wait_for_first_head(struct chain *chain, u64 deadline_ms)
         if (is_err(e, ERR_INTEGRITY) || is_err(e, ERR_CANCELLED)) {
             return e;
         }
+        /* A fault says more than that the last attempt was cut short. */
+        last = is_ok(e) || is_err(e, ERR_TIMEOUT) ? last : e;
         u64 again_ms = chain_deadline(chain, FIRST_HEAD_RETRY_MS);
         if (again_ms >= deadline_ms) {
-            return is_ok(e) ? fail(ERR_TIMEOUT) : e;
+            return last;
         }
         TRY(fiber_sleep(chain->loop, again_ms));
     }

@@ -8,7 +8,7 @@
 #define HEAD_MARGIN_MS 3000 /* for a node to answer once it need not wait any more */
 #define HEAD_RETRY_MS 500
 /* So long without a new head, and the next node is followed. */
-#define HEAD_STALE_MS 15000
+#define HEAD_STALE_MS 10000
 
 err chain_read_genesis(struct chain *chain, const char *path)
 {

@@ -178,7 +178,10 @@ static err ask_all(struct attempt *attempt, struct rpc_error *ret_error)
             attempt_deadline(link, attempt->request->deadline_ms, link->url_count - i);
         last = ask(attempt, ret_error);
         if (!is_wrong(last) && !is_away(last)) {
-            link->preferred = is_err(last, ERR_CANCELLED) ? link->preferred : at;
+            /* Only a fault changes the preference: one that stalls on some questions must not come
+             * back because it answers others. */
+            bool better = i > 0 && link->preferred == first && !is_err(last, ERR_CANCELLED);
+            link->preferred = better ? at : link->preferred;
             return last;
         }
         if (is_wrong(last)) {
@@ -202,7 +205,7 @@ err rpc_call(struct rpc_link *link, const struct rpc_request *request, struct rp
     *error = (struct rpc_error){0};
     json_t *root = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", (json_int_t)attempt.id,
                              "method", request->method, "params", request->params);
-    buf_init(&text, RPC_REQUEST_BYTES_MAX);
+    buf_init(&text, RPC_QUESTION_BYTES_MAX);
     json_write(&text, root);
     json_decref(root);
     err e = buf_done(&text);

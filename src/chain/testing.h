@@ -90,13 +90,13 @@ static inline bool fake_lies_about(struct fake *fake, const json_t *request)
     return true;
 }
 
-static inline void fake_twist_text(struct fake *fake, struct buf *text)
+static inline void fake_twist_text(struct fake *fake, const struct fake *how, struct buf *text)
 {
     json_t *root;
     test_ok(json_parse(buf_bytes(text), RPC_REPLY_BYTES_MAX, &root));
     json_t *result = json_object_get(root, "result");
     if (result != NULL) {
-        json_t *twisted = fake->twist(fake, result);
+        json_t *twisted = how->twist(fake, result);
         if (twisted != NULL) {
             json_object_set_new(root, "result", twisted);
         } else {
@@ -110,35 +110,34 @@ static inline void fake_twist_text(struct fake *fake, struct buf *text)
     json_decref(root);
 }
 
-static inline void fake_respond(struct fake *fake, struct http_exchange *exchange,
+static inline void fake_respond(const struct fake *how, struct http_exchange *exchange,
                                 const struct buf *text)
 {
-    int status = fake->status != 0 ? fake->status : 200;
-    if (!fake->stall) {
+    int status = how->status != 0 ? how->status : 200;
+    if (!how->stall) {
         IGNORE(http_respond(exchange, status, buf_bytes(text)));
         return;
     }
     IGNORE(http_respond_begin(exchange, status, text->len));
     IGNORE(http_write(exchange, bytes_slice(buf_bytes(text), 0, text->len / 2)));
-    IGNORE(event_wait(fake->world->loop, &fake->world->released, DEADLINE_NONE));
+    IGNORE(event_wait(how->world->loop, &how->world->released, DEADLINE_NONE));
 }
 
-static inline void fake_answer(struct fake *fake, struct http_exchange *exchange, bytes body,
-                               bool lie)
+/* `how` is as it was when the question came. */
+static inline void fake_answer(struct fake *fake, const struct fake *how,
+                               struct http_exchange *exchange, bytes body)
 {
     struct buf text;
-    struct fake honest = {.world = fake->world};
-    struct fake *how = lie ? fake : &honest;
     buf_init(&text, 2 * RPC_REPLY_BYTES_MAX);
     rpc_answer(fake->world->ledger.rpc, body, &text);
     if (how->delay_ms > 0) {
         IGNORE(fiber_sleep(fake->world->loop, in_ms(fake->world, how->delay_ms)));
     }
     if (how->twist != NULL) {
-        fake_twist_text(how, &text);
+        fake_twist_text(fake, how, &text);
     }
     if (how->spoil != NULL) {
-        how->spoil(how, &text);
+        how->spoil(fake, &text);
     }
     if (!fake->world->ending) {
         fake_respond(how, exchange, &text);
@@ -156,13 +155,16 @@ static inline void fake_handle(void *ctx, struct http_exchange *exchange)
     }
     test_ok(json_parse(body, MIB(1), &request));
     fake_count(fake, request);
-    bool lie = fake_lies_about(fake, request);
-    json_decref(request);
-    if (lie && fake->mute) {
-        IGNORE(event_wait(fake->world->loop, &fake->world->released, DEADLINE_NONE));
-        return;
+    struct fake how = {.world = fake->world};
+    if (fake_lies_about(fake, request)) {
+        how = *fake;
     }
-    fake_answer(fake, exchange, body, lie);
+    json_decref(request);
+    if (how.mute) {
+        IGNORE(event_wait(fake->world->loop, &fake->world->released, DEADLINE_NONE));
+    } else {
+        fake_answer(fake, &how, exchange, body);
+    }
 }
 
 static inline void fake_start(struct chain_world *world, size_t i)
