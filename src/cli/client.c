@@ -47,7 +47,7 @@ err client_init(struct client *client, struct cli *cli)
     if (path == NULL) {
         path = getenv("CAIRN_DEVNET");
     }
-    if (path != NULL) {
+    if (path != NULL && path[0] != '\0') {
         return load_devnet(path, &client->devnet);
     }
     return file_exists(DEVNET_JSON_DEFAULT) ? load_devnet(DEVNET_JSON_DEFAULT, &client->devnet)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #define HEALTH_POLL_MS 50
+#define LOG_TAIL_BYTES 1000
 #define HEALTH_CALL_MS 2000
 #define STOP_PATIENCE_MS 20000
 #define RESPAWN_MS 1000
@@ -34,10 +35,31 @@ static bool is_healthy(const struct devnet_role *role, struct http_client *http)
     return is_ok(e) && status == 200;
 }
 
+/* What a role said last, for whoever wonders why there is no devnet. */
+static void show_log(const struct devnet_role *role)
+{
+    char path[PATH_BYTES_MAX];
+    char text[LOG_TAIL_BYTES + 1];
+    struct file *file;
+    u64 size = 0;
+    size_t len = 0;
+    path_join(path, role->dir, "log");
+    if (!is_ok(file_open(path, FILE_READ, &file))) {
+        return;
+    }
+    err e = file_size(file, &size);
+    u64 from = size > LOG_TAIL_BYTES ? size - LOG_TAIL_BYTES : 0;
+    if (is_ok(e) && is_ok(file_read_some(file, from, text, LOG_TAIL_BYTES, &len))) {
+        text[len] = '\0';
+        fprintf(stderr, "---- the end of %s:\n%s----\n", path, text);
+    }
+    file_close(file);
+}
+
 static err ended_early(const struct devnet_role *role, int status)
 {
-    log_error("devnet", "%s ended with status %d before it was ready; see %s/log", role->name,
-              status, role->dir);
+    log_error("devnet", "%s ended with status %d before it was ready", role->name, status);
+    show_log(role);
     return fail(ERR_FAILED);
 }
 
@@ -54,7 +76,8 @@ static err await_health(struct devnet_role *role, u64 deadline_ms)
         } else if (role->devnet->stopping) {
             e = fail(ERR_CANCELLED);
         } else if (loop_now_ms(loop) >= deadline_ms) {
-            log_error("devnet", "%s is not ready in time; see %s/log", role->name, role->dir);
+            log_error("devnet", "%s is not ready in time", role->name);
+            show_log(role);
             e = fail(ERR_TIMEOUT);
         } else {
             e = fiber_sleep(loop, loop_now_ms(loop) + HEALTH_POLL_MS);

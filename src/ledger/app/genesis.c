@@ -266,7 +266,11 @@ static err read_genesis(struct genesis *genesis, const json_t *root)
 err genesis_parse(bytes text, struct genesis **ret_genesis)
 {
     json_t *root;
-    TRY(json_parse(text, GENESIS_BYTES_MAX, &root));
+    err parsed = json_parse(text, GENESIS_BYTES_MAX, &root);
+    if (!is_ok(parsed)) {
+        log_error("genesis", "genesis.json is no JSON text, or too long");
+        return parsed;
+    }
     struct genesis *genesis = MEM_NEW(struct genesis);
     arena_init(&genesis->arena, GENESIS_ARENA_BYTES);
     err e = read_genesis(genesis, root);
