@@ -1,5 +1,6 @@
 /* Ledger nodes that lie, stall, break, or are gone: nothing wrong is believed, every call ends in
- * time with the fault that the header promises, and an honest node afterwards is as good as ever. */
+ * time with the fault that the header promises, and an honest node afterwards is as good as
+ * ever. */
 #include "chain/testing.h"
 
 #include "base/log.h"
@@ -75,11 +76,11 @@ enum head_lie {
     LIE_STRANGER,     /* signed by somebody without a seat */
     LIE_CHAIN,        /* the seat's own signature, for another chain */
     LIE_CHAIN_IN_HEADER,
-    LIE_HEADER,       /* another state root, nothing else changed */
-    LIE_FORGED,       /* another state root, all hashes fitting, the old signature's block */
-    LIE_HEIGHT,       /* a header of another height under its number */
-    LIE_OTHER_VOTE,   /* a certificate for another block of that height */
-    LIE_TWICE,        /* the same seat counted twice */
+    LIE_HEADER,     /* another state root, nothing else changed */
+    LIE_FORGED,     /* another state root, all hashes fitting, the old signature's block */
+    LIE_HEIGHT,     /* a header of another height under its number */
+    LIE_OTHER_VOTE, /* a certificate for another block of that height */
+    LIE_TWICE,      /* the same seat counted twice */
     LIE_COUNT,
 };
 
@@ -280,8 +281,7 @@ static u64 patience_ms(const struct bad_answer *bad)
     return bad->expected == ERR_TIMEOUT ? PATIENCE_MS : SOON_MS;
 }
 
-static void call_fails(struct chain_world *world, err e, u64 begin_ms,
-                       const struct bad_answer *bad)
+static void call_fails(struct chain_world *world, err e, u64 begin_ms, const struct bad_answer *bad)
 {
     u64 took_ms = loop_now_ms(world->loop) - begin_ms;
     if (e.code != bad->expected || took_ms > PATIENCE_MS + SLACK_MS) {
@@ -700,9 +700,8 @@ static json_t *lie_about_logs(struct fake *fake, json_t *result)
 static void wrong_logs_are_refused(struct chain_world *world)
 {
     static const enum err_code expected[LOG_LIE_COUNT] = {
-        [LOG_ADDRESS] = ERR_INTEGRITY, [LOG_TOO_OLD] = ERR_INTEGRITY,
-        [LOG_TOO_NEW] = ERR_INTEGRITY, [LOG_ORDER] = ERR_INTEGRITY,
-        [LOG_TOPICS] = ERR_MALFORMED,  [LOG_DATA] = ERR_MALFORMED,
+        [LOG_ADDRESS] = ERR_INTEGRITY, [LOG_TOO_OLD] = ERR_INTEGRITY, [LOG_TOO_NEW] = ERR_INTEGRITY,
+        [LOG_ORDER] = ERR_INTEGRITY,   [LOG_TOPICS] = ERR_MALFORMED,  [LOG_DATA] = ERR_MALFORMED,
         [LOG_INDEX] = ERR_MALFORMED,   [LOG_MANY] = ERR_LIMIT,
     };
     make_some_tx(world);
@@ -747,7 +746,8 @@ static void flipped_bits_do_not_deceive(struct chain_world *world)
         assert_true(!is_ok(e) || (receipt.success && receipt.height == 4));
         refused += !is_ok(e);
         if (seed % 10 == 0) { /* the follower takes a rest after each */
-            fake_be(node, (struct fake){.method = "cairn_head", .spoil = flip_a_byte, .seed = seed});
+            fake_be(node,
+                    (struct fake){.method = "cairn_head", .spoil = flip_a_byte, .seed = seed});
             world_blocks(world, 2);
             test_ok(fiber_sleep(world->loop, in_ms(world, 20)));
         }
@@ -770,8 +770,9 @@ static void one_honest_node_is_enough(struct chain_world *world)
             continue; /* below */
         }
         fake_be(&world->fakes[0], bad_answers[i].how);
-        fake_be(&world->fakes[1], (struct fake){.twist = lie_about_head, .seed = LIE_STRANGER,
-                                                .method = "cairn_head"});
+        fake_be(
+            &world->fakes[1],
+            (struct fake){.twist = lie_about_head, .seed = LIE_STRANGER, .method = "cairn_head"});
         fake_be_honest(&world->fakes[2]);
         test_ok(world_try_open(world, 3, soon(world)));
         test_ok(call_view(world, soon(world)));
@@ -803,8 +804,8 @@ static void stalling_nodes_are_passed_over(struct chain_world *world)
         fake_be_honest(&world->fakes[0]);
         fake_be_honest(&world->fakes[1]);
         world_open(world, 2);
-        fake_be(&world->fakes[0], (struct fake){.mute = kind == 0, .stall = kind == 1,
-                                                .method = "eth_getProof"});
+        fake_be(&world->fakes[0],
+                (struct fake){.mute = kind == 0, .stall = kind == 1, .method = "eth_getProof"});
         u64 begin_ms = loop_now_ms(world->loop);
         test_ok(call_view(world, in_ms(world, 1000)));
         assert_in_range(loop_now_ms(world->loop) - begin_ms, 400, 900);

@@ -3,8 +3,9 @@
  * A link has the urls of several nodes and tries them in turn, the preferred one first; a node that
  * answers where the preferred one failed takes its place. Each gets its share of the time that is
  * left, so one that stalls does not use up the deadline. What an answer must be is said by the
- * caller's reader, which also takes the values out of it: an answer that it finds malformed or wrong
- * counts like no answer, and the next node is asked. An error object is an answer and ends the call.
+ * caller's reader, which also takes the values out of it: an answer that it finds malformed or
+ * wrong counts like no answer, and the next node is asked. An error object is an answer and ends
+ * the call.
  *
  * Bounds: bytes of an answer (by the call), values in it (RPC_VALUES_MAX, against texts that grow
  * when parsed), time (RPC_ATTEMPT_MS a node even if the caller would wait for ever).

@@ -22,7 +22,7 @@ struct fake {
     struct chain_world *world;
     struct http_server *server;
     /* How to answer wrongly; all zero: honestly. */
-    const char *method; /* only calls of this one; NULL: all */
+    const char *method;  /* only calls of this one; NULL: all */
     size_t honest_calls; /* so many of them are answered well before */
     u64 delay_ms;
     /* twist: a new result for the honest one (borrowed); NULL: an error object. */

@@ -1,5 +1,5 @@
-/* seal_fuzz: seals and receipts that can be read are written back to the same bytes; a seal that was
- * read has a shape and an id. The first byte chooses. */
+/* seal_fuzz: seals and receipts that can be read are written back to the same bytes; a seal that
+ * was read has a shape and an id. The first byte chooses. */
 #include "base/assert.h"
 #include "transfer/seal.h"
 
