@@ -37,6 +37,8 @@ echo 'int a;' | tee src/base/a.h src/codec/c.h src/os/o.h >src/stray/s.c
 printf '#include "codec/c.h"\n' >src/base/a.c
 printf '#include <time.h>\n#include "codec/c.h"\n #  include <sys/stat.h>\n' >src/codec/c.c
 printf '#include "os/o.h"\n#include "o.h"\n\n#include <time.h>\n' >src/os/o.c
+printf '#include "codec/c.h"\n' >src/os/testing.h
+printf '#include "os/testing.h"\n' >src/os/p.c
 printf '#include "codec/c.h"\n#include "os/none.h"\n#include <time.h>\n' >tests/t_test.c
 expect includes 'tools/modules.txt:3: src/codec may include os, which is not listed above
 src/base/a.c:1: base may not include "codec/c.h" (tools/modules.txt)
@@ -46,6 +48,7 @@ src/codec/c.c:1: the first include is not its own header src/codec/c.h
 src/codec/c.c:2: "codec/c.h" comes after a system header
 src/codec/c.c:3: <sys/stat.h> in the engine src/codec
 src/os/o.c:2: no header "o.h" (paths start at src/)
+src/os/p.c:1: "os/testing.h" is for tests only
 src/stray/s.c:1: its folder is no module of tools/modules.txt
 tests/t_test.c:2: no header "os/none.h" (paths start at src/)' tools/check-includes
 
@@ -54,7 +57,7 @@ printf '#include "base/a.h"\n' >src/base/a.c
 printf '#include "codec/c.h"\n\n#include "base/a.h"\n\n#include <string.h>\n' >src/codec/c.c
 printf '#include "os/o.h"\n\n#include <time.h>\n' >src/os/o.c
 printf '#include "codec/c.h"\n#include <time.h>\n#include "os/o.h"\n' >tests/t_test.c
-rm -r src/stray
+rm -r src/stray src/os/p.c
 expect includes-clean '' tools/check-includes
 
 {
