@@ -135,13 +135,18 @@ void disk_incoming_path(const struct disk *disk, u64 serial, char out[PATH_BYTES
     assert_that(len > 0 && len < PATH_BYTES_MAX);
 }
 
+unsigned disk_folder_of(const struct fragment_key *key)
+{
+    return (unsigned)(key->segment.number / 64 % DISK_FOLDERS);
+}
+
 void disk_fragment_path(const struct disk *disk, const struct fragment_key *key,
                         char out[PATH_BYTES_MAX])
 {
     char name[FRAGMENT_NAME_MAX];
     fragment_key_name(name, key);
-    int len = snprintf(out, PATH_BYTES_MAX, "%s/fragments/%02x/%s", disk->path,
-                       (unsigned)(key->segment.number / 64 % 256), name);
+    int len = snprintf(out, PATH_BYTES_MAX, "%s/fragments/%02x/%s", disk->path, disk_folder_of(key),
+                       name);
     assert_that(len > 0 && len < PATH_BYTES_MAX);
 }
 
@@ -154,12 +159,12 @@ static void parent_of(char out[PATH_BYTES_MAX], const char *path)
     out[len] = 0;
 }
 
-err disk_adopt(const char *incoming, const char *final)
+err disk_adopt(const char *incoming, const char *final, bool make_folder)
 {
     char folder[PATH_BYTES_MAX];
     char above[PATH_BYTES_MAX];
     parent_of(folder, final);
-    if (!file_exists(folder)) {
+    if (make_folder) {
         parent_of(above, folder);
         TRY(dir_make(folder));
         TRY(dir_sync(above));

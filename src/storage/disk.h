@@ -16,6 +16,7 @@
 #include "storage/entry.h"
 
 #define DISK_ID_CHARS 32
+#define DISK_FOLDERS 256
 
 enum disk_state {
     DISK_FINE,
@@ -33,6 +34,9 @@ struct disk {
     u64 free_bytes;
     u64 total_bytes;
     u64 faults; /* since the start */
+    /* Folders whose names this process knows to be durable: one that is merely there may have been
+     * left by a process that was killed before it could sync. */
+    bool folders[DISK_FOLDERS];
 };
 
 const char *disk_state_name(enum disk_state state); /* "fine", "full"… */
@@ -48,9 +52,11 @@ void disk_blame(struct disk *disk, struct loop *loop, err fault);
 void disk_probe(struct disk *disk, struct loop *loop, u64 reserve_bytes);
 
 void disk_incoming_path(const struct disk *disk, u64 serial, char out[PATH_BYTES_MAX]);
+unsigned disk_folder_of(const struct fragment_key *key);
 void disk_fragment_path(const struct disk *disk, const struct fragment_key *key,
                         char out[PATH_BYTES_MAX]);
-/* disk_adopt: gives a synced incoming file its final name, durably. Blocks. */
-err disk_adopt(const char *incoming, const char *final);
+/* disk_adopt: gives a synced incoming file its final name, durably; make_folder: its folder, too.
+ * Blocks. */
+err disk_adopt(const char *incoming, const char *final, bool make_folder);
 
 #endif

@@ -160,8 +160,9 @@ static err flush_once(struct shelf_writer *writer)
         disk_incoming_path(writer->disk, writer->serial, job.path);
     }
     worker_run(shelf->loop, run_flush, &job);
-    disk_blame(writer->disk, shelf->loop, job.result);
-    return job.result;
+    err e = is_err(job.result, ERR_NOT_FOUND) ? fail(ERR_IO) : job.result; /* a folder vanished */
+    disk_blame(writer->disk, shelf->loop, e);
+    return e;
 }
 
 /* While nothing but the first run was to be written, another disk may take over. */
@@ -271,6 +272,7 @@ struct file_job {
     struct shelf_writer *writer;
     char incoming[PATH_BYTES_MAX];
     char final[PATH_BYTES_MAX];
+    bool make_folder;
     err result;
 };
 
@@ -282,7 +284,7 @@ static err finish_file(struct file_job *job)
     TRY(file_write_at(writer->file, at, bytes_make(writer->run, writer->filled)));
     TRY(file_write_at(writer->file, writer->length, roots));
     TRY(file_sync(writer->file));
-    return disk_adopt(job->incoming, job->final);
+    return disk_adopt(job->incoming, job->final, job->make_folder);
 }
 
 static void run_finish_file(void *arg)
@@ -295,11 +297,16 @@ static void run_remove_file(void *arg) { IGNORE(file_remove(arg)); /* the sweep 
 
 static err store_file(struct shelf_writer *writer, struct file_job *job)
 {
-    disk_incoming_path(writer->disk, writer->serial, job->incoming);
-    disk_fragment_path(writer->disk, &writer->key, job->final);
+    struct disk *disk = writer->disk;
+    bool *folder_known = &disk->folders[disk_folder_of(&writer->key)];
+    disk_incoming_path(disk, writer->serial, job->incoming);
+    disk_fragment_path(disk, &writer->key, job->final);
+    job->make_folder = !*folder_known;
     worker_run(writer->shelf->loop, run_finish_file, job);
-    disk_blame(writer->disk, writer->shelf->loop, job->result);
-    return job->result;
+    *folder_known = is_ok(job->result);
+    err e = is_err(job->result, ERR_NOT_FOUND) ? fail(ERR_IO) : job->result; /* a folder vanished */
+    disk_blame(disk, writer->shelf->loop, e);
+    return e;
 }
 
 /* Under the key's lock, and nothing is there yet. */
