@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include "base/assert.h"
-#include "base/mem.h"
 #include "net/url.h"
 #include "os/file.h"
 
@@ -187,8 +186,9 @@ bool cli_parse(struct cli *cli, size_t positionals_min, size_t positionals_max)
 static bool config_text(const struct cli *cli, const struct flag *flag, const json_t *value)
 {
     char number[24];
+    bool is_text = flag->kind == FLAG_TEXT || flag->kind == FLAG_LIST;
     const char *text = flag->kind != FLAG_BOOL ? json_string_value(value) : NULL;
-    if (text == NULL && flag->kind != FLAG_BOOL && json_is_integer(value) &&
+    if (flag->kind != FLAG_BOOL && !is_text && json_is_integer(value) &&
         json_integer_value(value) >= 0) {
         snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
         text = number;
@@ -198,7 +198,7 @@ static bool config_text(const struct cli *cli, const struct flag *flag, const js
                   flag->value != NULL ? flag->value : "true or false");
         return false;
     }
-    return store_value(cli, flag, mem_strdup(text)); /* lives as long as the process */
+    return store_value(cli, flag, text); /* what stays is borrowed from cli->config */
 }
 
 static bool config_value(const struct cli *cli, const struct flag *flag, json_t *value)
@@ -207,7 +207,7 @@ static bool config_value(const struct cli *cli, const struct flag *flag, json_t 
     if (flag->kind == FLAG_BOOL && json_is_boolean(value)) {
         *(bool *)flag->target = json_is_true(value);
     } else if (flag->kind == FLAG_OBJECT) {
-        *(json_t **)flag->target = json_incref(value);
+        *(json_t **)flag->target = value;
     } else if (flag->kind == FLAG_LIST && json_is_array(value)) {
         for (size_t i = 0; fine && i < json_array_size(value); i++) {
             fine = config_text(cli, flag, json_array_get(value, i));
@@ -255,9 +255,9 @@ bool cli_config(struct cli *cli, const char *path)
         cli_usage(cli, "cannot read the config file %s: %s", path, err_text(e));
         return false;
     }
-    bool fine = config_members(cli, object);
-    json_decref(object);
-    return fine;
+    json_decref(cli->config);
+    cli->config = object;
+    return config_members(cli, object);
 }
 
 bool cli_parse_endpoint(char *ret_host, u16 *ret_port, const char *text)

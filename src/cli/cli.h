@@ -54,6 +54,7 @@ struct cli {
     bool quiet;
     const char *positionals[CLI_POSITIONALS_MAX];
     size_t positional_count;
+    json_t *config;            /* what cli_config() read; texts in flags borrow from it */
     bool given[CLI_FLAGS_MAX]; /* flags of the verb's table that the command line had */
 };
 

@@ -141,11 +141,12 @@ static void test_config(void **state)
     assert_int_equal(o.seconds, 60);
     assert_int_equal(o.list.count, 2);
     assert_string_equal(json_read_str(o.object, "kind"), "x");
-    json_decref(o.object);
+    json_decref(cli.config);
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         write_file(path, bad[i]);
         assert_true(parse(&cli, 0, 0, 0));
         assert_false(cli_config(&cli, path));
+        json_decref(cli.config);
     }
     assert_true(is_ok(dir_remove_all(dir)));
     assert_false(cli_config(&cli, path));

@@ -101,7 +101,9 @@ static int run_verb(struct cli *cli)
                               : cli_usage(cli, "there is no '%s'", cli->argv[0]);
     }
     start_process();
-    return cli->verb->run(cli);
+    int status = cli->verb->run(cli);
+    json_decref(cli->config);
+    return status;
 }
 
 int main(int argc, char **argv)
