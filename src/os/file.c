@@ -276,21 +276,44 @@ bool file_exists(const char *path)
     return true;
 }
 
-static err make_one(const char *path)
+/* The name of a folder that is there already may have been left undurable by who made it and was
+ * killed. Folders above ours may be closed to us: then there is nothing to be done about it. */
+static void sync_parent_if_allowed(const char *path)
 {
-    if (mkdir(path, DIR_MODE) == 0) {
-        return ok();
+    char parent[PATH_BYTES_MAX];
+    path_parent(parent, path);
+    int fd = open_path(parent, O_RDONLY | O_DIRECTORY);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
     }
-    if (errno != EEXIST) {
-        return file_fault("make the folder", path);
-    }
+}
+
+static err check_is_dir(const char *path)
+{
     int fd = open_path(path, O_PATH | O_DIRECTORY);
     if (fd < 0) {
         log_error("os", "%s is there and is no folder", path);
         return fail(ERR_IO);
     }
     close(fd);
+    sync_parent_if_allowed(path);
     return ok();
+}
+
+/* What is synced inside a folder is worth nothing without the folder's own name. */
+static err make_one(const char *path)
+{
+    char parent[PATH_BYTES_MAX];
+    if (mkdir(path, DIR_MODE) != 0) {
+        return errno == EEXIST ? check_is_dir(path) : file_fault("make the folder", path);
+    }
+    path_parent(parent, path);
+    err e = dir_sync(parent);
+    if (!is_ok(e)) {
+        (void)rmdir(path); /* whoever finds it would take it for durable */
+    }
+    return e;
 }
 
 err dir_make(const char *path)

@@ -52,7 +52,7 @@ err file_remove(const char *path);
 err file_rename(const char *from, const char *to);
 bool file_exists(const char *path);
 
-/* dir_make: with parents, permissions 0700; no fault if it is there. */
+/* dir_make: with parents, permissions 0700; durable. No fault if it is there. */
 err dir_make(const char *path);
 err dir_sync(const char *path);
 /* dir_remove_all: a folder and all below it (links are not followed); no fault if absent. */
