@@ -7,7 +7,8 @@
 
 #define LANE_AHEAD 2
 #define HEDGE_MS_DEFAULT 1500
-#define HEDGE_MS_MIN 300
+#define HEDGE_MS_MIN 500
+#define HEDGE_ROWS 4 /* that a helper of a slow holder reads before it looks again */
 #define LOOK_MS 100
 #define LANE_TIMEOUT_MS 8000
 /* A reader that takes nothing for so long lets the connections go; a holder would cut them. */
@@ -228,7 +229,7 @@ static bool lane_hopeful(struct lane *lane, u32 row, u64 now_ms)
     if (lane->state != LANE_RUNNING || lane->end_row <= row) {
         return false;
     }
-    if (lane->waiting && now_ms - lane->waiting_since_ms >= hedge_ms(lane)) {
+    if (lane->waiting && now_ms >= lane->waiting_since_ms + hedge_ms(lane)) {
         lane->slow = true;
     }
     return !lane->slow;
@@ -272,10 +273,17 @@ static bool known_bad(const struct row_reader *reader, u8 fragment)
            !holder.reachable || !holder.alive || !holder.trusted;
 }
 
-/* Starts the lanes of the needed units. False: one of them cannot be hoped for. */
-static bool start_needed(struct row_reader *reader, u32 row, u32 need, u64 now_ms)
+/* What can be hoped for of the needed units. */
+enum outlook {
+    OUTLOOK_GOOD,
+    OUTLOOK_SLOW, /* all are on their way, not all in time */
+    OUTLOOK_LOST, /* some will not come */
+};
+
+/* Starts the lanes of the needed units. */
+static enum outlook start_needed(struct row_reader *reader, u32 row, u32 need, u64 now_ms)
 {
-    bool all_hopeful = true;
+    enum outlook outlook = OUTLOOK_GOOD;
     for (u8 i = 0; i < redundancy_n(reader->options.facts.info); i++) {
         struct lane *lane = &reader->lanes[i];
         if (!(need >> i & 1)) {
@@ -284,9 +292,13 @@ static bool start_needed(struct row_reader *reader, u32 row, u32 need, u64 now_m
         if (lane->state == LANE_IDLE && !has_row(lane, row) && !known_bad(reader, i)) {
             lane_start(reader, i, row, (u32)max_u64(reader->options.end_rows[i], row + 1));
         }
-        all_hopeful = lane_hopeful(lane, row, now_ms) && all_hopeful;
+        if (!lane_trying(lane, row)) {
+            outlook = OUTLOOK_LOST;
+        } else if (!lane_hopeful(lane, row, now_ms) && outlook == OUTLOOK_GOOD) {
+            outlook = OUTLOOK_SLOW;
+        }
     }
-    return all_hopeful;
+    return outlook;
 }
 
 /* Starts what is missing to get the row. False: too few are left to ask. */
@@ -296,9 +308,12 @@ static bool start_lanes(struct row_reader *reader, u32 row, u32 need)
     u8 hopeful = 0;
     u8 trying = 0;
     u64 now_ms = loop_now_ms(reader->loop);
-    if (start_needed(reader, row, need, now_ms)) {
+    enum outlook outlook = start_needed(reader, row, need, now_ms);
+    if (outlook == OUTLOOK_GOOD) {
         return true;
     }
+    u32 end_row = reader->options.end_row;
+    end_row = outlook == OUTLOOK_SLOW ? (u32)min_u64(row + HEDGE_ROWS, end_row) : end_row;
     for (u8 i = 0; i < redundancy_n(reader->options.facts.info); i++) {
         hopeful = (u8)(hopeful + lane_hopeful(&reader->lanes[i], row, now_ms));
         trying = (u8)(trying + lane_trying(&reader->lanes[i], row));
@@ -308,7 +323,7 @@ static bool start_lanes(struct row_reader *reader, u32 row, u32 need)
         if (next < 0) {
             return trying >= k; /* the slow ones may still come */
         }
-        if (lane_start(reader, (u8)next, row, reader->options.end_row)) {
+        if (lane_start(reader, (u8)next, row, end_row)) {
             hopeful++;
             trying++;
         }
@@ -430,6 +445,20 @@ static bool refresh_holders(struct row_reader *reader, u64 deadline_ms)
     return changed;
 }
 
+/* Waits for a unit, or the moment to look for slow holders. If this process did not get to run, or
+ * was busy, nobody else was slow in that time. */
+static err wait_change(struct row_reader *reader, u64 deadline_ms)
+{
+    u64 look_ms = loop_now_ms(reader->loop) + LOOK_MS;
+    err e = event_wait(reader->loop, &reader->changed, min_u64(deadline_ms, look_ms));
+    u64 now_ms = loop_now_ms(reader->loop);
+    for (u8 i = 0; now_ms > look_ms && i < FRAGMENTS_MAX; i++) {
+        u64 *since_ms = &reader->lanes[i].waiting_since_ms;
+        *since_ms = min_u64(*since_ms + now_ms - look_ms, now_ms);
+    }
+    return is_err(e, ERR_TIMEOUT) && now_ms < deadline_ms ? ok() : e;
+}
+
 err row_reader_next(struct row_reader *reader, u32 need, u64 deadline_ms,
                     const u8 *ret_units[FRAGMENTS_MAX])
 {
@@ -441,14 +470,8 @@ err row_reader_next(struct row_reader *reader, u32 need, u64 deadline_ms,
         if (!start_lanes(reader, row, need) && !refresh_holders(reader, deadline_ms)) {
             return fail(ERR_NETWORK);
         }
-        if (row_complete(reader, row, need)) {
-            break;
-        }
-        u64 look_ms = loop_now_ms(reader->loop) + LOOK_MS;
-        err e = event_wait(reader->loop, &reader->changed, min_u64(deadline_ms, look_ms));
-        if (is_err(e, ERR_CANCELLED) ||
-            (is_err(e, ERR_TIMEOUT) && loop_now_ms(reader->loop) >= deadline_ms)) {
-            return e;
+        if (!row_complete(reader, row, need)) {
+            TRY(wait_change(reader, deadline_ms));
         }
     }
     take_row(reader, row, need, ret_units);

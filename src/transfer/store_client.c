@@ -14,6 +14,8 @@
 #define ANSWER_BYTES_MAX KIB(16)
 #define FRAME_PATH_MAX 64
 #define EARLY_ANSWER_MS 1000
+/* Less is hashed faster than handed to a worker. */
+#define WORKER_BYTES_MIN KIB(32)
 
 /* One request's url and headers; lives on the caller's stack. */
 struct request {
@@ -267,6 +269,7 @@ err store_renew(struct http_client *http, const struct store_identity *who,
 /* ---- download ---- */
 
 struct store_download {
+    struct loop *loop;
     struct http_call *call;
     u32 provider;
     struct hash root;
@@ -302,7 +305,8 @@ err store_get_open(struct http_client *http, const struct store_identity *who,
         return e;
     }
     struct store_download *download = MEM_NEW(struct store_download);
-    *download = (struct store_download){.call = call,
+    *download = (struct store_download){.loop = http_client_loop(http),
+                                        .call = call,
                                         .provider = holder->index,
                                         .root = *root,
                                         .fragment_length = fragment_length,
@@ -338,8 +342,46 @@ static err read_status(struct store_download *download)
     return status_fault(&holder, status, bytes_make(NULL, 0));
 }
 
+struct frame_check {
+    const struct store_download *download;
+    bytes data;
+    struct hash path[FRAME_PATH_MAX];
+    u16 path_len;
+    bool good;
+};
+
+static void check_frame(void *arg)
+{
+    struct frame_check *check = arg;
+    const struct store_download *download = check->download;
+    check->good = fragment_range_verify(&download->root, download->fragment_length, download->at,
+                                        check->data, check->path, check->path_len);
+}
+
+/* One frame, unchecked. */
+static err read_frame(struct store_download *download, u8 *out, struct frame_check *ret_check)
+{
+    u8 head[6];
+    TRY(read_exactly(download->call, head, sizeof head));
+    u32 len = load_be32(head);
+    u16 path_len = load_be16(head + 4);
+    u32 expected = (u32)min_u64(UNIT_BYTES, download->fragment_length - download->at);
+    if (len != expected || path_len > FRAME_PATH_MAX) {
+        return fail(ERR_INTEGRITY);
+    }
+    if (path_len != 0) {
+        TRY(read_exactly(download->call, ret_check->path, path_len * sizeof(struct hash)));
+    }
+    TRY(read_exactly(download->call, out, len));
+    ret_check->download = download;
+    ret_check->data = bytes_make(out, len);
+    ret_check->path_len = path_len;
+    return ok();
+}
+
 err store_get_next(struct store_download *download, u8 *out, u64 deadline_ms, size_t *ret_len)
 {
+    struct frame_check check;
     if (download->at == download->end) {
         *ret_len = 0;
         return ok();
@@ -348,24 +390,16 @@ err store_get_next(struct store_download *download, u8 *out, u64 deadline_ms, si
     if (!download->answered) {
         TRY(read_status(download));
     }
-    u8 head[6];
-    u8 path[FRAME_PATH_MAX * sizeof(struct hash)];
-    struct hash hashes[FRAME_PATH_MAX];
-    TRY(read_exactly(download->call, head, sizeof head));
-    u32 len = load_be32(head);
-    u16 path_len = load_be16(head + 4);
-    u32 expected = (u32)min_u64(UNIT_BYTES, download->fragment_length - download->at);
-    if (len != expected || path_len > FRAME_PATH_MAX) {
+    TRY(read_frame(download, out, &check));
+    if (check.data.len >= WORKER_BYTES_MIN) {
+        worker_run(download->loop, check_frame, &check);
+    } else {
+        check_frame(&check);
+    }
+    if (!check.good) {
         return fail(ERR_INTEGRITY);
     }
-    TRY(read_exactly(download->call, path, path_len * sizeof(struct hash)));
-    memcpy(hashes, path, path_len * sizeof(struct hash));
-    TRY(read_exactly(download->call, out, len));
-    if (!fragment_range_verify(&download->root, download->fragment_length, download->at,
-                               bytes_make(out, len), hashes, path_len)) {
-        return fail(ERR_INTEGRITY);
-    }
-    *ret_len = min_size(len, download->end - download->at);
+    *ret_len = min_size(check.data.len, download->end - download->at);
     download->at += (u32)*ret_len;
     return ok();
 }

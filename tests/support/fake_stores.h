@@ -44,6 +44,12 @@ struct fake_fragment {
     u8 *data;
     struct hash *leaves;
     u32 leaf_count;
+    struct fake_proof *proofs; /* of runs, made when first asked for */
+};
+
+struct fake_proof {
+    struct hash path[FRAGMENT_PATH_MAX];
+    size_t len; /* 0: not made */
 };
 
 struct fake_store {
@@ -158,6 +164,7 @@ static inline void fake_fragment_free(struct fake_fragment *fragment)
     if (fragment != NULL) {
         mem_free(fragment->data);
         mem_free(fragment->leaves);
+        mem_free(fragment->proofs);
         mem_free(fragment);
     }
 }
@@ -335,22 +342,36 @@ static inline void fake_renew(struct fake_store *store, struct http_exchange *ex
 
 /* ---- reads ---- */
 
-static inline err fake_send_run(struct fake_store *store, struct http_exchange *exchange,
-                                const struct fake_fragment *fragment, u32 at)
+static inline const struct fake_proof *fake_proof_of(struct fake_fragment *fragment, u32 run)
 {
-    struct hash path[FRAGMENT_PATH_MAX];
+    u32 at = run * (u32)UNIT_BYTES;
+    u32 len = (u32)min_u64(UNIT_BYTES, fragment->length - at);
+    if (fragment->proofs == NULL) {
+        fragment->proofs = mem_alloc_array(ceil_div(fragment->length, UNIT_BYTES),
+                                           sizeof(struct fake_proof));
+    }
+    struct fake_proof *proof = &fragment->proofs[run];
+    if (proof->len == 0) {
+        proof->len = merkle_range_proof(proof->path, fragment->leaves, fragment->leaf_count,
+                                        at / LEAF_BYTES, ceil_div(len, LEAF_BYTES));
+    }
+    return proof;
+}
+
+static inline err fake_send_run(struct fake_store *store, struct http_exchange *exchange,
+                                struct fake_fragment *fragment, u32 at)
+{
     u32 len = (u32)min_u64(UNIT_BYTES, fragment->length - at);
     u32 run = at / (u32)UNIT_BYTES;
-    size_t path_len = merkle_range_proof(path, fragment->leaves, fragment->leaf_count,
-                                         at / LEAF_BYTES, ceil_div(len, LEAF_BYTES));
+    struct fake_proof proof = *fake_proof_of(fragment, run);
     struct buf frame;
     buf_init(&frame, MIB(1));
     buf_put_be32(&frame, len);
-    buf_put_be16(&frame, (u16)path_len);
-    if (store->fault == FAKE_WRONG_PATH && path_len != 0) {
-        path[0].b[3] ^= 1;
+    buf_put_be16(&frame, (u16)proof.len);
+    if (store->fault == FAKE_WRONG_PATH && proof.len != 0) {
+        proof.path[0].b[3] ^= 1;
     }
-    buf_put(&frame, bytes_make(path, path_len * sizeof path[0]));
+    buf_put(&frame, bytes_make(proof.path, proof.len * sizeof proof.path[0]));
     buf_put(&frame, bytes_make(fragment->data + at, len));
     if (store->fault == FAKE_WRONG_BYTES || (store->fault == FAKE_WRONG_ONCE && run == 2)) {
         frame.data[frame.len - 1 - len / 2] ^= 0x10;
@@ -369,7 +390,7 @@ static inline void fake_get(struct fake_store *store, struct http_exchange *exch
                             const struct fake_target *target)
 {
     struct segment_key key = fake_key(target);
-    const struct fake_fragment *fragment = fake_find(store, &key, (int)target->index);
+    struct fake_fragment *fragment = fake_find(store, &key, (int)target->index);
     if (!fake_authorised(store, exchange, CAPABILITY_READ, &key, (u8)target->index)) {
         return;
     }
