@@ -17,6 +17,7 @@
 #define HEADLESS_SEGMENTS 4
 #define IDLE_CHECK_MS 1000
 #define RETRY_MS 100
+#define UNFINAL_PER_WINDOW 32 /* every so many make the window longer by its minimum */
 #define COMMIT_BYTES_MAX (CHAIN_RAW_TX_BYTES_MAX - KIB(2))
 #define COMMIT_GAS_MAX 15000000 /* a quarter of a block */
 #define COMMIT_SEGMENTS_MAX 48  /* params.commit_segments_max is 64 */
@@ -318,9 +319,12 @@ static void answer_run(void *arg)
 {
     struct answer *answer = arg;
     struct ports *ports = &answer->gateway->ports;
+    u64 begin_ms = loop_now_ms(answer->gateway->loop);
     size_t copies = ports->copies(
         ports->ctx, bytes_make(answer->entry->raw, answer->entry->raw_len), answer->providers,
         answer->provider_count, gateway_in(answer->gateway, COPIES_TIMEOUT_MS));
+    log_debug("gateway", "%zu copies in %llu ms", copies,
+              (unsigned long long)(loop_now_ms(answer->gateway->loop) - begin_ms));
     if (copies >= COMMIT_COPIES) {
         answer_all(answer, false);
     }
@@ -489,12 +493,15 @@ static err run_window(struct territory *territory)
     TRY(window_open(territory, &window));
     window_take_all(&window);
     err e = ok();
+    u64 begin_ms = loop_now_ms(territory->gateway->loop);
     if (window.request_count > 0) {
         e = window_write_records(&window, gateway_in(territory->gateway, LANE_TIMEOUT_MS));
     }
+    u64 written_ms = loop_now_ms(territory->gateway->loop);
     if (is_ok(e)) {
         e = seal_lanes(&window);
     }
+    u64 sealed_ms = loop_now_ms(territory->gateway->loop);
     if (is_ok(e) && (window.request_count > 0 || territory->sealed_count > 0)) {
         e = commit_window(&window);
     }
@@ -503,6 +510,10 @@ static err run_window(struct territory *territory)
                  (unsigned long long)territory->id, err_text(e));
         fail_requests(&window, e);
     } else {
+        log_debug("gateway", "window: %zu requests, records %llu ms, seal %llu ms, log %llu ms",
+                  window.request_count, (unsigned long long)(written_ms - begin_ms),
+                  (unsigned long long)(sealed_ms - written_ms),
+                  (unsigned long long)(loop_now_ms(territory->gateway->loop) - sealed_ms));
         consider_snapshots(&window);
     }
     window_close(&window);
@@ -534,7 +545,8 @@ static void check_shared(struct territory *territory)
 static u64 window_ms(const struct territory *territory)
 {
     const struct gateway *gateway = territory->gateway;
-    return min_u64(gateway->window_min_ms * (1 + territory->unfinal / 8), gateway->window_max_ms);
+    u64 waiting = territory->unfinal / UNFINAL_PER_WINDOW;
+    return min_u64(gateway->window_min_ms * (1 + waiting), gateway->window_max_ms);
 }
 
 /* due_ms: when the next window is to be closed; UINT64_MAX: nothing is waiting. */

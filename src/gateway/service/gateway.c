@@ -7,7 +7,7 @@
 #include "os/file.h"
 
 #define SPOOL_BYTES_MAX GIB(4)
-#define MEMORY_BYTES_MAX MIB(128)
+#define MEMORY_BYTES_MAX MIB(148) /* 64 open segments of rs-4-8 at once, and some */
 #define WINDOW_MIN_MS 50
 #define WINDOW_MAX_MS 1000
 #define INDEX_BYTES_MAX GIB(64) /* address space, not disk */

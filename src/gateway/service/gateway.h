@@ -25,7 +25,7 @@ struct gateway_options {
     const struct secp_secret *account; /* pays gas, signs capabilities */
     const struct x_secret *box;        /* opens sealed territory keys */
     u64 spool_bytes_max;               /* 0: 4 GiB of answered, unfinal bytes, then 503 */
-    u64 memory_bytes_max;              /* 0: 128 MiB for buffers of uploads and reads */
+    u64 memory_bytes_max;              /* 0: 148 MiB for buffers of uploads and reads */
     u64 window_min_ms;                 /* 0: 50 */
     u64 window_max_ms;                 /* 0: 1000 */
 };

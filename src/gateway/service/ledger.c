@@ -274,14 +274,15 @@ static err copy_to(struct copying *copying, u32 provider)
                              min_u64(copying->deadline_ms, gateway_in(gateway, COPY_TIMEOUT_MS)));
 }
 
+/* copy_run: until one holder has acknowledged; the next is asked when one does not. */
 static void copy_run(void *arg)
 {
     struct copying *copying = arg;
-    while (copying->acknowledged < COMMIT_COPIES && copying->next < copying->count &&
+    while (copying->next < copying->count &&
            loop_now_ms(copying->gateway->loop) < copying->deadline_ms) {
         err e = copy_to(copying, copying->providers[copying->next++]);
         copying->acknowledged += is_ok(e);
-        if (is_err(e, ERR_CANCELLED)) {
+        if (is_ok(e) || is_err(e, ERR_CANCELLED)) {
             return;
         }
     }

@@ -29,6 +29,17 @@ static void lane_close(struct lane *lane)
     }
 }
 
+/* lane_end: nothing more is sent. The memory of the segment is free for another lane at once,
+ * however long this one is still referred to. */
+static void lane_end(struct lane *lane)
+{
+    if (lane->put != NULL) {
+        ports_of(lane)->lane_free(lane->put);
+        lane->put = NULL;
+        gate_leave(&lane->territory->gateway->lane_memory, lane->memory);
+    }
+}
+
 /* A lane that nobody wants any more before it was sealed leaves its number to another. */
 void lane_unref(struct lane *lane)
 {
@@ -100,6 +111,7 @@ static void fail_lane(struct lane *lane, err fault)
              (unsigned long long)lane->key.number, err_text(fault));
     lane->fault = fault;
     lane->state = LANE_FAILED;
+    lane_end(lane);
     if (lane->territory->shared == lane) {
         lane->territory->shared = NULL;
         lane_unref(lane);
@@ -126,7 +138,10 @@ err lane_write(struct lane *lane, bytes in, u64 deadline_ms)
 
 u32 lane_room(const struct lane *lane) { return (u32)SEGMENT_BYTES_MAX - lane->length; }
 
-bool lane_passed(const struct lane *lane) { return ports_of(lane)->lane_passed(lane->put); }
+bool lane_passed(const struct lane *lane)
+{
+    return lane->put != NULL && ports_of(lane)->lane_passed(lane->put);
+}
 
 /* ---- sealing ---- */
 

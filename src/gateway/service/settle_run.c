@@ -704,8 +704,8 @@ void settle_run(void *arg)
 
 /* ---- after a restart ---- */
 
-/* What was answered is readable again at once, not only when the ledger shows it. A transaction that
- * was signed again may no longer have a segment: the ledger has that one. */
+/* What was answered is readable again at once, not only when the ledger shows it. A transaction
+ * that was signed again may no longer have a segment: the ledger has that one. */
 static void hint_segments(struct gateway *gateway, const struct unsettled *entry)
 {
     struct segment_entry *packed = MEM_NEW(struct segment_entry);
