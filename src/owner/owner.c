@@ -27,11 +27,14 @@ err owner_open_sealed(struct territory_key *ret_key, bytes sealed, const struct 
                       u64 chain_id, u64 territory, u32 gateway)
 {
     u8 context[OWNER_CONTEXT_BYTES];
+    struct territory_key key;
     owner_seal_context(context, chain_id, territory, gateway);
     if (sealed.len != OWNER_SEALED_KEY_BYTES ||
-        !box_open(ret_key->b, box, BYTES_OF(context), sealed)) {
+        !box_open(key.b, box, BYTES_OF(context), sealed)) {
         return fail(ERR_INTEGRITY);
     }
+    *ret_key = key;
+    mem_wipe(&key, sizeof key);
     return ok();
 }
 
@@ -156,6 +159,10 @@ err owner_authorise(struct chain *chain, struct loop *loop, struct chain_account
 {
     struct gateway_view view = {.gateway = grant->gateway};
     u8 sealed[OWNER_SEALED_KEY_BYTES];
+    if (grant->territory == 0) {
+        log_error("owner", "a key is of one territory: grants for all of them cannot carry one");
+        return fail(ERR_USAGE);
+    }
     TRY(chain_view(chain, read_gateway, &view, deadline_ms));
     if (!view.found || !view.record.active) {
         return fail(ERR_NOT_FOUND);
