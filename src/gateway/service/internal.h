@@ -55,6 +55,9 @@ struct ports {
     err (*nonce)(void *ctx, u64 deadline_ms, u64 *ret_nonce);
     err (*segment)(void *ctx, const struct segment_key *key, u64 deadline_ms,
                    struct segment_record *ret_record, bool *ret_found);
+    /* head: of a bucket, now; found false: there is no such bucket (any more). */
+    err (*head)(void *ctx, const struct hash *bucket, u64 deadline_ms, struct hash *ret_head,
+                bool *ret_found);
     /* reissue: *entry has the former receipts of a segment that is not registered; it gets fresh
      * ones under the open epoch. */
     err (*reissue)(void *ctx, const struct segment_seal *seal, u64 deadline_ms,

@@ -145,6 +145,29 @@ static err segment_of(void *ctx, const struct segment_key *key, u64 deadline_ms,
     return ok();
 }
 
+struct head_view {
+    struct hash bucket;
+    struct bucket_record record;
+    bool found;
+};
+
+static err read_head_of(void *ctx, const struct slot_source *slots)
+{
+    struct head_view *view = ctx;
+    return bucket_load(slots, &view->bucket, &view->record, &view->found);
+}
+
+static err head_of(void *ctx, const struct hash *bucket, u64 deadline_ms, struct hash *ret_head,
+                   bool *ret_found)
+{
+    struct gateway *gateway = ctx;
+    struct head_view view = {.bucket = *bucket};
+    TRY(chain_view(gateway->chain, read_head_of, &view, deadline_ms));
+    *ret_found = view.found && !view.record.removed;
+    *ret_head = view.record.head.hash;
+    return ok();
+}
+
 /* ---- transactions ---- */
 
 static err sign(void *ctx, bytes input, u64 gas, struct arena *arena, u64 deadline_ms,
@@ -325,6 +348,7 @@ struct ports ledger_ports(struct gateway *gateway)
         .height = height_of,
         .nonce = nonce_of,
         .segment = segment_of,
+        .head = head_of,
         .reissue = reissue,
         .place = place,
         .call = call_segments,

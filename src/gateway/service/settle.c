@@ -59,6 +59,10 @@ static enum settle_action step_sending(const struct settle_facts *f, u64 *ret_ne
 
 static enum settle_action step_final(const struct settle_facts *f, u64 *ret_next_ms)
 {
+    if (f->refused && f->is_blocked) {
+        *ret_next_ms = f->now_ms + SETTLE_RETRY_MS;
+        return SETTLE_WAIT;
+    }
     if (f->refused) {
         u64 pause =
             f->attempts == 0 ? 0 : backoff(SETTLE_RETRY_MS, SETTLE_RETRY_MAX_MS, f->attempts);

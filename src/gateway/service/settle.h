@@ -49,6 +49,7 @@ struct settle_facts {
     u64 nonce_since_ms; /* since when account_nonce has been beyond `nonce`; 0: it is not */
     bool is_final;
     bool refused;     /* after the receipt, something is neither registered nor moved */
+    bool is_blocked;  /* an earlier commit must be issued again first */
     u32 attempts;     /* times issued again */
     u64 attempted_ms; /* the last time */
     u32 missing;      /* fragments that never had a holder */

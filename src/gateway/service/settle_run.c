@@ -81,35 +81,52 @@ static bool lies_behind(const struct gateway *gateway, const struct unsettled *e
     return false;
 }
 
-static void head_refused(struct gateway *gateway, struct unsettled *entry,
-                         const struct abi_value *values)
+static void head_refused(struct unsettled *entry, const struct abi_value *values)
 {
     struct hash bucket = abi_as_hash(&values[0]);
     struct hash wanted = abi_as_hash(&values[1]);
-    struct hash current = abi_as_hash(&values[2]);
-    u8 reason = (u8)abi_as_u64(&values[3]);
-    struct unsettled_head *head = find_head(entry, &bucket, &wanted);
+    const struct unsettled_head *head = find_head(entry, &bucket, &wanted);
     char hex[65];
-    hex_encode(hex, sizeof hex, BYTES_OF(bucket));
-    if (head == NULL || head->moved) {
-        return;
-    }
-    if (leads_on(gateway, entry, &bucket, &current)) {
-        head->moved = true;
-    } else if (reason == SEGMENT_REASON_UNKNOWN_BUCKET ||
-               (reason == SEGMENT_REASON_HEAD_CHANGED &&
-                !lies_behind(gateway, entry, &bucket, &current))) {
-        head->lost = true;
-        log_error("gateway", "the head of bucket %s was moved by somebody else: %s", hex,
-                  segment_reason_text(reason));
-    } else {
+    if (head != NULL && !head->moved) {
+        hex_encode(hex, sizeof hex, BYTES_OF(bucket));
         log_warn("gateway", "the head of bucket %s did not move: %s", hex,
-                 segment_reason_text(reason));
+                 segment_reason_text((u8)abi_as_u64(&values[3])));
     }
 }
 
-static void read_log(struct gateway *gateway, const struct event_kinds *kinds,
-                     struct unsettled *entry, const struct chain_log *log, struct arena *arena)
+/* judge_head: what became of a move that its receipt does not confirm. The state says it, not the
+ * head that the receipt saw: entries before this one may have moved on, and been removed, since. */
+static err judge_head(struct gateway *gateway, const struct unsettled *entry,
+                      struct unsettled_head *head)
+{
+    struct hash current;
+    bool found;
+    char hex[65];
+    TRY(gateway->ports.head(gateway->ports.ctx, &head->move.bucket,
+                            gateway_in(gateway, LEDGER_TIMEOUT_MS), &current, &found));
+    if (found && leads_on(gateway, entry, &head->move.bucket, &current)) {
+        head->moved = true;
+    } else if (!found || !lies_behind(gateway, entry, &head->move.bucket, &current)) {
+        head->lost = true;
+        hex_encode(hex, sizeof hex, BYTES_OF(head->move.bucket));
+        log_error("gateway", "bucket %s %s", hex,
+                  found ? "was moved on by somebody else" : "is gone");
+    }
+    return ok();
+}
+
+static err judge_heads(struct gateway *gateway, struct unsettled *entry)
+{
+    for (size_t i = 0; i < entry->head_count; i++) {
+        if (!entry->heads[i].moved && !entry->heads[i].lost) {
+            TRY(judge_head(gateway, entry, &entry->heads[i]));
+        }
+    }
+    return ok();
+}
+
+static void read_log(const struct event_kinds *kinds, struct unsettled *entry,
+                     const struct chain_log *log, struct arena *arena)
 {
     struct abi_value values[ABI_PARAMS_MAX];
     if (log->topic_count == 0) {
@@ -127,7 +144,7 @@ static void read_log(struct gateway *gateway, const struct event_kinds *kinds,
     } else if (hash_eq(&log->topics[0], &kinds->head_refused.topic) &&
                is_ok(abi_decode_event(arena, &kinds->head_refused, log->topics, log->topic_count,
                                       log->data, values))) {
-        head_refused(gateway, entry, values);
+        head_refused(entry, values);
     } else if (hash_eq(&log->topics[0], &kinds->refused.topic) &&
                is_ok(abi_decode_event(arena, &kinds->refused, log->topics, log->topic_count,
                                       log->data, values))) {
@@ -138,15 +155,15 @@ static void read_log(struct gateway *gateway, const struct event_kinds *kinds,
     }
 }
 
-static void read_logs(struct gateway *gateway, struct unsettled *entry,
-                      const struct chain_receipt *receipt, struct arena *arena)
+static void read_logs(struct unsettled *entry, const struct chain_receipt *receipt,
+                      struct arena *arena)
 {
     struct event_kinds *kinds = MEM_NEW(struct event_kinds);
     const struct address module = native_address(MODULE_SEGMENT);
     event_kinds_init(kinds);
     for (size_t i = 0; i < receipt->log_count; i++) {
         if (address_eq(&receipt->logs[i].address, &module)) {
-            read_log(gateway, kinds, entry, &receipt->logs[i], arena);
+            read_log(kinds, entry, &receipt->logs[i], arena);
         }
     }
     arena_free(&kinds->arena);
@@ -293,7 +310,8 @@ static err take_receipt(struct gateway *gateway, struct unsettled *entry,
         log_warn("gateway", "a commit of territory %llu was reverted",
                  (unsigned long long)entry->territory);
     }
-    read_logs(gateway, entry, receipt, arena);
+    read_logs(entry, receipt, arena);
+    TRY(judge_heads(gateway, entry));
     TRY(look_at_all(gateway, entry));
     count(entry);
     entry->facts.completed_ms = loop_now_ms(gateway->loop);
@@ -634,6 +652,26 @@ static void update_facts(struct gateway *gateway, struct unsettled *entry,
     }
 }
 
+/* is_blocked: an earlier commit of one of its buckets was refused and is not under way again: its
+ * own heads cannot move before that one's. */
+static bool is_blocked(const struct gateway *gateway, const struct unsettled *entry)
+{
+    for (const struct list *it = entry->node.prev; it != &gateway->settle.entries; it = it->prev) {
+        const struct unsettled *earlier = list_entry(it, struct unsettled, node);
+        bool waits = earlier->facts.is_final && earlier->facts.refused;
+        for (size_t i = 0; waits && i < earlier->head_count; i++) {
+            const struct unsettled_head *head = &earlier->heads[i];
+            for (size_t j = 0; j < entry->head_count; j++) {
+                if (!head->moved && !head->lost &&
+                    hash_eq(&head->move.bucket, &entry->heads[j].move.bucket)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 /* look: one pass over all entries; *ret_next_ms: when to come back at the latest. */
 static void look(struct gateway *gateway, const struct round *round, bool new_head,
                  u64 *ret_next_ms)
@@ -649,6 +687,7 @@ static void look(struct gateway *gateway, const struct round *round, bool new_he
         }
         update_facts(gateway, entry, round, is_oldest);
         is_oldest = is_oldest && entry->facts.is_final;
+        entry->facts.is_blocked = entry->facts.refused && is_blocked(gateway, entry);
         enum settle_action action = settle_step(&entry->facts, &next_ms);
         it = it->next;
         act(gateway, entry, action);
