@@ -102,8 +102,7 @@ static void send_one(void *arg)
 
 static struct chain_call transfer(u8 to)
 {
-    return (struct chain_call){
-        .to = {{0x77, to}}, .value = u256_from_u64(1), .gas_limit = 21000};
+    return (struct chain_call){.to = {{0x77, to}}, .value = u256_from_u64(1), .gas_limit = 21000};
 }
 
 static void start_senders(struct live *live, struct chain_account *account, struct sender *senders,
@@ -123,8 +122,8 @@ static void is_worth(struct live *live, u64 expected)
     assert_int_equal(u256_cmp(balance, u256_from_u64(expected)), 0);
 }
 
-/* The node goes away while transactions are on their way: some in blocks, some in the pool, which is
- * forgotten, some not even sent. All of them get there, once. */
+/* The node goes away while transactions are on their way: some in blocks, some in the pool, which
+ * is forgotten, some not even sent. All of them get there, once. */
 static void transactions_survive_a_restart(struct live *live)
 {
     static struct sender senders[30];

@@ -88,9 +88,8 @@ static void signed_submitted_awaited(struct chain_world *world)
     world_blocks(world, 1); /* in a block, which nothing certifies yet */
     same_err(chain_receipt_of(world->chain, &hashes[0], &world->arena, soon(world), &receipt),
              ERR_NOT_FOUND);
-    same_err(
-        chain_await(world->chain, &hashes[0], &world->arena, in_ms(world, 100), &receipt),
-        ERR_TIMEOUT);
+    same_err(chain_await(world->chain, &hashes[0], &world->arena, in_ms(world, 100), &receipt),
+             ERR_TIMEOUT);
     world_blocks(world, 1);
     u64 used = 0;
     for (size_t i = 0; i < 3; i++) {
@@ -459,8 +458,8 @@ static void logs_of_final_blocks(struct chain_world *world)
         world_blocks(world, 1);
     }
     world_open(world, 1); /* the third is not final yet */
-    test_ok(chain_logs(world->chain, &vault, 0, UINT64_MAX, &world->arena, soon(world), &logs,
-                       &count));
+    test_ok(
+        chain_logs(world->chain, &vault, 0, UINT64_MAX, &world->arena, soon(world), &logs, &count));
     assert_int_equal(count, 4);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(logs[i].height, first + i / 2);
@@ -471,8 +470,7 @@ static void logs_of_final_blocks(struct chain_world *world)
     test_ok(chain_logs(world->chain, &vault, first, first + 1, &world->arena, soon(world), &logs,
                        &count));
     assert_int_equal(count, 2);
-    test_ok(
-        chain_logs(world->chain, &nobody, 0, first, &world->arena, soon(world), &logs, &count));
+    test_ok(chain_logs(world->chain, &nobody, 0, first, &world->arena, soon(world), &logs, &count));
     assert_int_equal(count, 0);
     size_t calls = world->fakes[0].calls;
     test_ok(chain_logs(world->chain, &vault, 50, 60, &world->arena, soon(world), &logs, &count));
@@ -488,8 +486,9 @@ static void closing_is_quick(struct chain_world *world)
 {
     for (unsigned kind = 0; kind < 4; kind++) {
         world_open(world, 2); /* its follower waits at the node */
-        fake_be(&world->fakes[0], (struct fake){.mute = kind == 1, .stall = kind == 2,
-                                                .status = kind == 3 ? 500 : 0});
+        fake_be(
+            &world->fakes[0],
+            (struct fake){.mute = kind == 1, .stall = kind == 2, .status = kind == 3 ? 500 : 0});
         world_blocks(world, kind == 0 ? 0 : 1); /* the next question meets the lie */
         test_ok(fiber_sleep(world->loop, in_ms(world, 50)));
         u64 begin_ms = loop_now_ms(world->loop);

@@ -29,8 +29,7 @@ err owner_open_sealed(struct territory_key *ret_key, bytes sealed, const struct 
     u8 context[OWNER_CONTEXT_BYTES];
     struct territory_key key;
     owner_seal_context(context, chain_id, territory, gateway);
-    if (sealed.len != OWNER_SEALED_KEY_BYTES ||
-        !box_open(key.b, box, BYTES_OF(context), sealed)) {
+    if (sealed.len != OWNER_SEALED_KEY_BYTES || !box_open(key.b, box, BYTES_OF(context), sealed)) {
         return fail(ERR_INTEGRITY);
     }
     *ret_key = key;

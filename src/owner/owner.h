@@ -37,14 +37,15 @@ struct owner_grant {
 err owner_authorise(struct chain *chain, struct loop *loop, struct chain_account *owner,
                     const struct master_key *master, const struct owner_grant *grant,
                     u64 deadline_ms);
-/* owner_revoke: takes the scopes back. The key stays known to the gateway. ERR_REFUSED: it has none.
+/* owner_revoke: takes the scopes back. The key stays known to the gateway. ERR_REFUSED: it has
+ * none.
  */
 err owner_revoke(struct chain_account *owner, u64 territory, u32 gateway, u64 deadline_ms);
 
 /* owner_seal_context: what a sealed territory key is bound to. */
 void owner_seal_context(u8 out[OWNER_CONTEXT_BYTES], u64 chain_id, u64 territory, u32 gateway);
-/* owner_open_sealed: the gateway's side. ERR_INTEGRITY: not for this key and context; *ret_key is as
- * before. */
+/* owner_open_sealed: the gateway's side. ERR_INTEGRITY: not for this key and context; *ret_key is
+ * as before. */
 err owner_open_sealed(struct territory_key *ret_key, bytes sealed, const struct x_secret *box,
                       u64 chain_id, u64 territory, u32 gateway);
 

@@ -120,8 +120,8 @@ static err read_all(void *ctx, const struct slot_source *slots)
     err second = territory_owner_load(slots, &reading->owner_address, &reading->owner);
     err third =
         authorisation_load(slots, &reading->key, &reading->authorisation, &reading->authorised);
-    err fourth = authorisation_sealed_key(slots, &reading->key, reading->sealed,
-                                          &reading->sealed_len);
+    err fourth =
+        authorisation_sealed_key(slots, &reading->key, reading->sealed, &reading->sealed_len);
     TRY(first);
     TRY(second);
     TRY(third);
@@ -270,10 +270,8 @@ static void wrong_grants(struct live *live)
         struct owner_grant grant;
         enum err_code expected;
     } cases[] = {
-        {grant_of(territory, 99), ERR_NOT_FOUND},
-        {grant_of(territory, 0), ERR_NOT_FOUND},
-        {grant_of(territory, weak_gateway), ERR_REFUSED},
-        {grant_of(0, gateway), ERR_USAGE},
+        {grant_of(territory, 99), ERR_NOT_FOUND},         {grant_of(territory, 0), ERR_NOT_FOUND},
+        {grant_of(territory, weak_gateway), ERR_REFUSED}, {grant_of(0, gateway), ERR_USAGE},
         {grant_of(territory + 1, gateway), ERR_REFUSED},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -347,8 +347,8 @@ static inline const struct fake_proof *fake_proof_of(struct fake_fragment *fragm
     u32 at = run * (u32)UNIT_BYTES;
     u32 len = (u32)min_u64(UNIT_BYTES, fragment->length - at);
     if (fragment->proofs == NULL) {
-        fragment->proofs = mem_alloc_array(ceil_div(fragment->length, UNIT_BYTES),
-                                           sizeof(struct fake_proof));
+        fragment->proofs =
+            mem_alloc_array(ceil_div(fragment->length, UNIT_BYTES), sizeof(struct fake_proof));
     }
     struct fake_proof *proof = &fragment->proofs[run];
     if (proof->len == 0) {
