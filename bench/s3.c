@@ -28,6 +28,7 @@
 #define STREAMS 4
 #define SMALL_STREAMS 16
 #define SMALL_EACH 25
+#define SMALL_READS 40 /* of each small object: one round would be over in milliseconds */
 #define PASSES 3
 #define START_TIMEOUT_MS 180000
 #define STOP_TIMEOUT_MS 60000
@@ -64,6 +65,7 @@ struct caller {
     const char *name;
     unsigned number;
     unsigned objects;
+    unsigned rounds; /* over all of them */
     u64 bytes;
     const char *hash;
     bool is_put;
@@ -140,8 +142,8 @@ static void run_caller(void *arg)
 {
     struct caller *caller = arg;
     caller->result = ok();
-    for (unsigned i = 0; is_ok(caller->result) && i < caller->objects; i++) {
-        caller->result = one_object(caller, i);
+    for (unsigned i = 0; is_ok(caller->result) && i < caller->objects * caller->rounds; i++) {
+        caller->result = one_object(caller, i % caller->objects);
     }
 }
 
@@ -187,6 +189,7 @@ struct plan {
     const char *get_name;
     unsigned streams;
     unsigned objects;
+    unsigned reads; /* of each object */
     u64 bytes;
     const char *hash;
     bool is_large; /* in MB/s against the limit, else in operations a second */
@@ -203,11 +206,13 @@ static err run_plan(struct s3_bench *b, const struct plan *plan, double ret_seco
         struct caller like = {.bench = b,
                               .name = name,
                               .objects = plan->objects,
+                              .rounds = 1,
                               .bytes = plan->bytes,
                               .hash = plan->hash,
                               .is_put = true};
         TRY(run_callers(&like, plan->streams, &seconds[0][pass]));
         like.is_put = false;
+        like.rounds = plan->reads;
         TRY(run_callers(&like, plan->streams, &seconds[1][pass]));
     }
     ret_seconds[0] = median(seconds[0], PASSES);
@@ -231,15 +236,15 @@ static double get_limit(const struct bench_primitives *p)
 
 static void add_results(struct s3_bench *b, const struct plan *plan, const double seconds[2])
 {
-    const double objects = (double)plan->streams * plan->objects;
-    const double megabytes = objects * (double)plan->bytes / 1e6;
     for (int i = 0; i < 2; i++) {
+        double rounds = i == 0 ? 1 : plan->reads;
+        double objects = rounds * plan->streams * plan->objects;
         struct bench_result result = {.name = i == 0 ? plan->put_name : plan->get_name,
                                       .value = objects / seconds[i],
                                       .unit = "ops/s"};
         if (plan->is_large) {
             double limit = i == 0 ? put_limit(&b->primitives) : get_limit(&b->primitives);
-            result.value = megabytes / seconds[i];
+            result.value = objects * (double)plan->bytes / 1e6 / seconds[i];
             result.unit = "MB/s";
             result.limit = 1e-6 / limit;
             result.limit_name = "sum of primitives, one thread";
@@ -252,11 +257,11 @@ static void add_results(struct s3_bench *b, const struct plan *plan, const doubl
 static err measure(struct s3_bench *b)
 {
     const struct plan plans[] = {
-        {"large", "PUT 1 x 256 MiB", "GET 1 x 256 MiB", 1, 1, LARGE_BYTES, b->large_hash, true},
-        {"streams", "PUT 4 x 64 MiB", "GET 4 x 64 MiB", STREAMS, 1, STREAM_BYTES, b->stream_hash,
+        {"large", "PUT 1 x 256 MiB", "GET 1 x 256 MiB", 1, 1, 1, LARGE_BYTES, b->large_hash, true},
+        {"streams", "PUT 4 x 64 MiB", "GET 4 x 64 MiB", STREAMS, 1, 1, STREAM_BYTES, b->stream_hash,
          true},
         {"small", "PUT 4 KiB, 16 at once", "GET 4 KiB, 16 at once", SMALL_STREAMS, SMALL_EACH,
-         SMALL_BYTES, b->small_hash, false},
+         SMALL_READS, SMALL_BYTES, b->small_hash, false},
     };
     for (size_t i = 0; i < COUNT_OF(plans); i++) {
         double seconds[2];
