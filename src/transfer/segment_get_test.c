@@ -139,7 +139,7 @@ static void faults_fn(struct transfer_world *w)
             assert_true(loop_now_ms(w->loop) - begin_ms < 6000);
             begin_ms = loop_now_ms(w->loop);
             test_ok(ts_read(w, s, 70000, 10));
-            assert_true(loop_now_ms(w->loop) - begin_ms < 3000);
+            assert_true(loop_now_ms(w->loop) - begin_ms < 10000);
             for (u8 f = 0; f < count; f++) {
                 struct provider_view view;
                 test_ok(directory_get(w->directory, holder_of(w, s, f)->number, &view));
@@ -229,7 +229,7 @@ static void too_few_fn(struct transfer_world *w)
     test_err(ts_read(w, s, 0, s->length), ERR_NETWORK);
     pardon(w);
     test_err(ts_read(w, s, 0, 10), ERR_NETWORK); /* not even the roots */
-    assert_true(loop_now_ms(w->loop) - begin_ms < 3000);
+    assert_true(loop_now_ms(w->loop) - begin_ms < 10000);
     for (u32 p = 1; p <= 12; p++) {
         fake_start(store_of(w, p));
         directory_praise(w->directory, p, 1);
@@ -270,7 +270,7 @@ static void hedge_fn(struct transfer_world *w)
     fake_set_fault(holder_of(w, s, 2), FAKE_HANG);
     u64 begin_ms = loop_now_ms(w->loop);
     test_ok(ts_read(w, s, 0, s->length));
-    assert_true(loop_now_ms(w->loop) - begin_ms < 1000);
+    assert_true(loop_now_ms(w->loop) - begin_ms < 4000);
     test_ok(directory_get(w->directory, holder_of(w, s, 2)->number, &view));
     assert_true(view.stalls == 0 && view.lies == 0);
     ts_free(s);
@@ -347,7 +347,7 @@ static void mute_fn(struct transfer_world *w)
     w->chain.mute = true;
     u64 begin_ms = loop_now_ms(w->loop);
     test_err(segment_get_open(w->source, &s->key, 0, 1, begin_ms + 300, &get), ERR_TIMEOUT);
-    assert_true(loop_now_ms(w->loop) - begin_ms < 1000);
+    assert_true(loop_now_ms(w->loop) - begin_ms < 4000);
     w->chain.mute = false;
     test_ok(ts_read(w, s, 0, 1000));
     w->chain.mute = true; /* what is known does not need it */

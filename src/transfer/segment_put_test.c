@@ -179,7 +179,7 @@ static void too_few_fn(struct transfer_world *w)
     test_ok(ts_open(w, s));
     test_ok(ts_write(w, s));
     test_err(ts_seal(w, s), ERR_NETWORK);
-    assert_true(loop_now_ms(w->loop) - begin_ms < 10000);
+    assert_true(loop_now_ms(w->loop) - begin_ms < 50000);
     ts_free(s);
 }
 
@@ -212,7 +212,7 @@ static void late_fn(struct transfer_world *w)
     u64 begin_ms = loop_now_ms(w->loop);
     put_with_faults(w, 200000, 2, FAKE_LATE, &s);
     assert_int_equal(s->entry.receipt_count, 10);
-    assert_true(loop_now_ms(w->loop) - begin_ms < 650);
+    assert_true(loop_now_ms(w->loop) - begin_ms < FAKE_LATE_MS - 500);
     test_ok(segment_put_late(s->put, soon(w), &late));
     assert_int_equal(late.receipt_count, 2);
     assert_int_equal(late.number, s->entry.number);

@@ -19,6 +19,8 @@
 #define FAKE_FRAGMENTS_MAX 64
 #define FAKE_TIMEOUT_MS 600000
 
+#define FAKE_LATE_MS 4000
+
 enum fake_fault {
     FAKE_FINE,
     FAKE_WRONG_BYTES, /* reads: a bit of each run is flipped */
@@ -29,7 +31,7 @@ enum fake_fault {
     FAKE_STALL,       /* reads and writes: nothing comes or is taken after the first run */
     FAKE_HANG,        /* no answer at all */
     FAKE_SLOW,        /* reads: 60 ms for each run */
-    FAKE_LATE,        /* writes: the receipt comes after 700 ms */
+    FAKE_LATE,        /* writes: the receipt comes after FAKE_LATE_MS */
     FAKE_NO_RECEIPT,  /* writes: all is taken, no receipt ever comes */
     FAKE_BAD_RECEIPT, /* writes: signed with another key */
     FAKE_REFUSE,      /* writes: 507 before the body */
@@ -316,7 +318,7 @@ static inline void fake_put(struct fake_store *store, struct http_exchange *exch
         fake_hang(store);
     }
     if (store->fault == FAKE_LATE) {
-        IGNORE(fiber_sleep(store->all->loop, loop_now_ms(store->all->loop) + 700));
+        IGNORE(fiber_sleep(store->all->loop, loop_now_ms(store->all->loop) + FAKE_LATE_MS));
     }
     store->puts++;
     fake_respond_receipt(store, exchange, &fragment->seal, fragment->index);
