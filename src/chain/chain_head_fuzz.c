@@ -1,8 +1,8 @@
 /* Answers of a ledger node, as text: whatever is believed is the truth.
  *
  * The roots, keys and seats are those of the seeds (the ledger of tests/support/rpc_world.h after a
- * block of 29 calls), so the truth is known: a head, an account's slots and a receipt that check are
- * those of the seeds, or somebody has found a collision or a hole.
+ * block of 29 calls), so the truth is known: a head, an account's slots and a receipt that check
+ * are those of the seeds, or somebody has found a collision or a hole.
  */
 #include "base/assert.h"
 #include "base/mem.h"
