@@ -173,8 +173,11 @@ static err put_probe(struct kv_txn *txn, void *arg)
     return kv_put(txn, INDEX_META, bytes_str(META_PROBE), BYTES_OF(*(u64 *)arg));
 }
 
+static void try_unplaced(struct shelf *shelf);
+
 void shelf_probe(struct shelf *shelf)
 {
+    try_unplaced(shelf);
     for (size_t i = 0; i < shelf->disk_count; i++) {
         disk_probe(&shelf->disks[i], shelf->loop, shelf->reserve_bytes);
     }
@@ -552,18 +555,24 @@ static err place_disk(struct shelf *shelf, const char *path, const char *id, boo
     return ok();
 }
 
+static err prepare_disk(struct shelf *shelf, struct prepare *prepare)
+{
+    loop_random(shelf->loop, prepare->random, sizeof prepare->random);
+    worker_run(shelf->loop, run_prepare, prepare);
+    return prepare->result;
+}
+
 static err open_disks(struct shelf *shelf, const struct shelf_options *options)
 {
     bool added = false;
     for (size_t i = 0; i < options->path_count; i++) {
         struct prepare prepare = {.path = options->paths[i]};
-        loop_random(shelf->loop, prepare.random, sizeof prepare.random);
-        worker_run(shelf->loop, run_prepare, &prepare);
-        if (is_ok(prepare.result)) {
+        err e = prepare_disk(shelf, &prepare);
+        if (is_ok(e)) {
             TRY(place_disk(shelf, options->paths[i], prepare.id, &added));
         } else {
-            log_error("storage", "disk %s cannot be used: %s", options->paths[i],
-                      err_text(prepare.result));
+            log_error("storage", "disk %s cannot be used: %s", options->paths[i], err_text(e));
+            shelf->unplaced[shelf->unplaced_count++] = mem_strdup(options->paths[i]);
         }
     }
     for (size_t i = 0; i < shelf->disk_count; i++) {
@@ -573,6 +582,44 @@ static err open_disks(struct shelf *shelf, const struct shelf_options *options)
         }
     }
     return added ? shelf_write(shelf, store_disks, shelf) : ok();
+}
+
+/* It takes no fragments before the index knows it. */
+static err place_late(struct shelf *shelf, const struct prepare *prepare)
+{
+    bool added = false;
+    TRY(place_disk(shelf, prepare->path, prepare->id, &added));
+    struct disk *disk = &shelf->disks[shelf->disk_count - 1];
+    if (!added) {
+        return ok();
+    }
+    disk->state = DISK_FAILING; /* until it is probed */
+    err e = shelf_write(shelf, store_disks, shelf);
+    if (!is_ok(e)) {
+        mem_free(disk->path);
+        *disk = (struct disk){0};
+        shelf->disk_count--;
+    }
+    return e;
+}
+
+/* A disk that was full or failing when we started comes into use when it works again. */
+static void try_unplaced(struct shelf *shelf)
+{
+    for (size_t i = 0; i < shelf->unplaced_count;) {
+        struct prepare prepare = {.path = shelf->unplaced[i]};
+        err e = prepare_disk(shelf, &prepare);
+        if (is_ok(e)) {
+            e = place_late(shelf, &prepare);
+        }
+        if (!is_ok(e)) {
+            i++;
+            continue;
+        }
+        log_info("storage", "disk %s can be used now", prepare.path);
+        mem_free(shelf->unplaced[i]);
+        shelf->unplaced[i] = shelf->unplaced[--shelf->unplaced_count];
+    }
 }
 
 static err load_totals(struct kv_txn *txn, void *arg)
@@ -642,6 +689,9 @@ void shelf_close(struct shelf *shelf)
     index_close(shelf->index);
     for (size_t i = 0; i < shelf->disk_count; i++) {
         mem_free(shelf->disks[i].path);
+    }
+    for (size_t i = 0; i < shelf->unplaced_count; i++) {
+        mem_free(shelf->unplaced[i]);
     }
     map_each (entry, &shelf->quotas) {
         mem_free(entry->value);

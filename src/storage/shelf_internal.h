@@ -20,6 +20,8 @@ struct shelf {
     u64 reserve_bytes;
     struct disk disks[DISKS_MAX];
     size_t disk_count;
+    char *unplaced[DISKS_MAX]; /* paths that could not be used when they were tried last */
+    size_t unplaced_count;
     enum disk_state index_state;
     struct place_totals totals[PLACES];
     u64 open_bytes;
