@@ -513,6 +513,7 @@ static void public_vectors(void **state)
     struct vectors vectors;
     struct arena arena;
     arena_init(&arena, ARENA_BYTES);
+    VECTORS_NEED("ethereum-basic");
     vectors_open(&vectors, "ethereum-basic");
     json_t *root = vectors_json(&vectors, "ethereum-basic/ABITests/basic_abi_tests.json");
     const char *name;

@@ -85,6 +85,7 @@ static void public_vectors(void **state)
                                         "ethereum-basic/RLPTests/RandomRLPTests/example.json"};
     struct vectors vectors;
     size_t count = 0;
+    VECTORS_NEED("ethereum-basic");
     vectors_open(&vectors, "ethereum-basic");
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         char path[VECTORS_PATH_MAX];

@@ -2,9 +2,11 @@
  *
  * The archives live beside the checkout in ../shared/vectors (tests run in the checkout root), or
  * where $CAIRN_VECTORS says. vectors_open() unpacks NAME.tar.zst into a temporary folder under
- * $TMPDIR; vectors_close() removes it. Where there are no vectors at all the test says so and ends
- * with status 77, which CTest shows as skipped; an archive that is there but cannot be unpacked
- * ends it with a failure. Hexadecimal fields of JSON are read with vectors_hex().
+ * $TMPDIR; vectors_close() removes it. Where there are no vectors at all the program says so and
+ * ends with status 77, which CTest shows as skipped; an archive that is there but cannot be
+ * unpacked ends it with a failure. A test beside others that need no vectors says VECTORS_NEED()
+ * first: the others run, and if one of them fails, the program has failed. Hexadecimal fields of
+ * JSON are read with vectors_hex().
  *
  *     struct vectors vectors;
  *     vectors_open(&vectors, "wycheproof");
@@ -64,6 +66,40 @@ __attribute__((format(printf, 2, 3))) static inline void vectors_format(char out
         vectors_fail("path too long", format);
     }
 }
+
+static inline void vectors_end(int status, void *unused)
+{
+    (void)unused;
+    if (status == 0) {
+        fflush(NULL);
+        _exit(VECTORS_EXIT_SKIPPED);
+    }
+}
+
+/* vectors_absent: says so; if nothing else fails, the process ends as skipped. */
+static inline bool vectors_absent(const char *name)
+{
+    static bool seen;
+    char archive[VECTORS_PATH_MAX];
+    vectors_format(archive, "%s/%s.tar.zst", vectors_root(), name);
+    if (access(archive, R_OK) == 0) {
+        return false;
+    }
+    fprintf(stderr, "SKIPPED: no test vectors at %s (set CAIRN_VECTORS)\n", archive);
+    if (!seen) {
+        seen = true;
+        on_exit(vectors_end, NULL);
+    }
+    return true;
+}
+
+/* VECTORS_NEED: in one test of several (cmocka): the others run although there are no vectors. */
+#define VECTORS_NEED(name)                                                                         \
+    do {                                                                                           \
+        if (vectors_absent(name)) {                                                                \
+            skip();                                                                                \
+        }                                                                                          \
+    } while (0)
 
 /* vectors_require: a file of the folder, as it is (for what is not an archive); skips if absent. */
 static inline void vectors_require(char out[VECTORS_PATH_MAX], const char *file)

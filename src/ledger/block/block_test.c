@@ -69,6 +69,7 @@ static void public_chain(void **state)
     size_t blocks = 0;
     size_t modern = 0;
     arena_init(&arena, ARENA_BYTES);
+    VECTORS_NEED("rpc-compat");
     vectors_open(&vectors, "rpc-compat");
     bytes chain = load_chain(&vectors, &arena);
     vectors_close(&vectors);
@@ -177,6 +178,7 @@ static void public_receipts(void **state)
     struct bloom all = {{0}};
     struct hash root;
     arena_init(&arena, ARENA_BYTES);
+    VECTORS_NEED("rpc-compat");
     vectors_open(&vectors, "rpc-compat");
     struct block_header header = last_header(load_chain(&vectors, &arena));
     json_t *answer = load_answer(&vectors, "eth_getBlockReceipts/get-block-receipts-latest.io");
@@ -265,6 +267,7 @@ static void public_proofs(void **state)
     struct vectors vectors;
     struct arena arena;
     arena_init(&arena, ARENA_BYTES);
+    VECTORS_NEED("rpc-compat");
     vectors_open(&vectors, "rpc-compat");
     struct block_header header = last_header(load_chain(&vectors, &arena));
     for (size_t i = 0; i < COUNT_OF(names); i++) {

@@ -169,6 +169,7 @@ static void public_vectors(void **state)
                  {"hex_encoded_securetrie_test", true}};
     struct vectors vectors;
     size_t count = 0;
+    VECTORS_NEED("ethereum-basic");
     vectors_open(&vectors, "ethereum-basic");
     for (size_t i = 0; i < COUNT_OF(files); i++) {
         char path[VECTORS_PATH_MAX];

@@ -166,6 +166,7 @@ static void public_vectors(void **state)
                                        "ttValue",   "ttWrongRLP"};
     struct vectors vectors;
     struct totals totals = {0};
+    VECTORS_NEED("ethereum-basic");
     vectors_open(&vectors, "ethereum-basic");
     for (size_t i = 0; i < COUNT_OF(dirs); i++) {
         char path[VECTORS_PATH_MAX];

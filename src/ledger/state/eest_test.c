@@ -238,6 +238,7 @@ static void public_vectors(void **state)
         size_t at = strlen(members);
         snprintf(members + at, sizeof members - at, "%s ", folders[i]);
     }
+    VECTORS_NEED("eest-state-tests");
     vectors_open_part(&run.vectors, "eest-state-tests", members);
     for (size_t i = 0; i < COUNT_OF(folders); i++) {
         char dir[VECTORS_PATH_MAX];
