@@ -265,6 +265,11 @@ void orphans_run(void *territory);
 
 /* ledger.c */
 struct ports ledger_ports(struct gateway *gateway);
+
+/* respool.c */
+/* respool: makes the spool file of an answered segment again, from its holders. ERR_EXISTS: it is
+ * there. */
+err respool(struct gateway *gateway, const struct segment_seal *seal, u64 deadline_ms);
 /* ledger_send: like module_send(), in line with all other transactions of this gateway. */
 err ledger_send(struct gateway *gateway, u32 module, const char *signature,
                 const struct abi_value *args, struct arena *arena, u64 deadline_ms,

@@ -47,12 +47,17 @@ static void spool_done(void *ctx, const struct segment_key *key)
     spool_remove(gateway->spool_dir, key);
 }
 
+/* reissue: lost holders are replaced from the spool, which may be lost, too. */
 static err reissue(void *ctx, const struct segment_seal *seal, u64 deadline_ms,
                    struct segment_entry *entry)
 {
     struct segment_put_options options = put_options(ctx);
     options.key = seal->key;
     options.class_number = seal->class_number;
+    err e = segment_put_reissue(&options, seal, deadline_ms, entry);
+    if (!is_err(e, ERR_NETWORK) || !is_ok(respool(ctx, seal, deadline_ms))) {
+        return e;
+    }
     return segment_put_reissue(&options, seal, deadline_ms, entry);
 }
 
