@@ -11,7 +11,9 @@
  *   taken off, not here nothing to do; the floor may rise above it
  *
  * An OPEN fragment whose receipt's deadline has passed, and that the list, walked to its end, does
- * not name, was never committed: it is dropped.
+ * not name, was never committed: it is dropped. So is one whose segment the chain knows with other
+ * bytes (a gateway that lost its spool used the number again): its receipt is worth nothing, and it
+ * would keep the right bytes out.
  */
 #include "storage/store_internal.h"
 
@@ -28,6 +30,7 @@
 #define REWALK_EVERY 5  /* ticks between batches of the slow walk */
 #define EXPIRE_EVERY 10 /* a multiple of REWALK_EVERY */
 #define EXPIRE_GRACE_S 60
+#define SUPERSEDED_AFTER_S 30 /* younger fragments are not looked up */
 #define LOST_BATCH 64
 #define WALK_NOTE "walk"
 #define WALK_BYTES (4 + 4 + 4)
@@ -353,6 +356,76 @@ static err expire(struct walk *walk, u64 head_time)
     return e;
 }
 
+struct superseded_view {
+    struct shelf_entry entries[WALK_BATCH];
+    size_t count;
+    bool superseded[WALK_BATCH];
+};
+
+static err read_superseded(void *ctx, const struct slot_source *slots)
+{
+    struct superseded_view *view = ctx;
+    err first_fault = ok();
+    for (size_t i = 0; i < view->count; i++) {
+        struct segment_record record;
+        struct hash id;
+        bool found = false;
+        err e = segment_load(slots, &view->entries[i].seal.key, &record, &found);
+        segment_seal_id(&view->entries[i].seal, &id);
+        view->superseded[i] = is_ok(e) && found && !hash_eq(&id, &record.id);
+        first_fault = is_ok(first_fault) ? e : first_fault;
+    }
+    return first_fault;
+}
+
+/* A key is registered once, so what it was not registered with can never be asked for. */
+static err drop_superseded_of(struct walk *walk, struct superseded_view *view)
+{
+    struct store *store = walk->store;
+    struct fragment_key keys[WALK_BATCH];
+    size_t chosen = 0;
+    size_t dropped = 0;
+    TRY(chain_view(store->chain, read_superseded, view, store_deadline(store, VIEW_MS)));
+    for (size_t i = 0; i < view->count; i++) {
+        if (view->superseded[i]) {
+            keys[chosen++] = entry_key(&view->entries[i]);
+        }
+    }
+    if (chosen > 0) {
+        TRY(shelf_drop(store->shelf, keys, chosen, UINT64_MAX, &dropped));
+        log_info("storage", "%zu fragments of segments that were never committed are dropped",
+                 dropped);
+        *store->expired += dropped;
+    }
+    return ok();
+}
+
+static err drop_superseded(struct walk *walk, u64 head_time)
+{
+    struct store *store = walk->store;
+    struct superseded_view *view = MEM_NEW(struct superseded_view);
+    struct shelf_entry *page = mem_alloc_array(WALK_BATCH, sizeof *page);
+    struct fragment_key last;
+    size_t count = WALK_BATCH;
+    err e = ok();
+    for (bool first = true; is_ok(e) && count == WALK_BATCH; first = false) {
+        e = shelf_list_open(store->shelf, first ? NULL : &last, page, WALK_BATCH, &count);
+        view->count = 0;
+        for (size_t i = 0; is_ok(e) && i < count; i++) {
+            last = entry_key(&page[i]);
+            if (page[i].added + SUPERSEDED_AFTER_S <= head_time) {
+                view->entries[view->count++] = page[i];
+            }
+        }
+        if (is_ok(e) && view->count > 0) {
+            e = drop_superseded_of(walk, view);
+        }
+    }
+    mem_free(page);
+    mem_free(view);
+    return e;
+}
+
 static err round_of(struct walk *walk, u64 tick)
 {
     struct store *store = walk->store;
@@ -366,6 +439,7 @@ static err round_of(struct walk *walk, u64 tick)
     }
     if (tick % EXPIRE_EVERY == 0) {
         TRY(expire(walk, head_time));
+        TRY(drop_superseded(walk, head_time));
     }
     return declare_lost(walk);
 }
