@@ -4,17 +4,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ledger/modules/beacon_layout.h"
-#include "ledger/modules/provider_layout.h"
 
 #define UNREACHABLE_MS_MIN 5000
 #define UNREACHABLE_MS_MAX 60000
 #define DISTRUST_MS 600000
 #define REFRESH_BATCH 16
+#define URLS_EVERY_MS 30000
 
 struct entry {
     struct provider_view view;
-    u32 operator_number;
-    u32 prefix;
+    struct provider_record record;
+    bool known;
     u64 unreachable_until_ms;
     u64 unreachable_for_ms; /* the last time; 0: was well */
     u64 distrusted_until_ms;
@@ -26,6 +26,7 @@ struct directory {
     struct entry *entries; /* registry order: provider i + 1 at i */
     size_t count;
     size_t eligible;
+    u64 urls_read_ms;
 };
 
 /* What one view reads: registry entries [first, first + count). */
@@ -35,6 +36,7 @@ struct table_view {
     u64 now;
     u32 first;
     u32 count;
+    bool with_urls;
     struct provider_record records[REFRESH_BATCH];
     bool found[REFRESH_BATCH];
     u8 urls[REFRESH_BATCH][PROVIDER_ENDPOINT_BYTES_MAX];
@@ -59,7 +61,10 @@ static err read_table(void *ctx, const struct slot_source *slots)
         view->first > view->total ? 0 : (u32)min_u64(REFRESH_BATCH, view->total - view->first + 1);
     for (u32 i = 0; i < view->count; i++) {
         err record = provider_load(slots, view->first + i, &view->records[i], &view->found[i]);
-        err url = provider_endpoint(slots, view->first + i, view->urls[i], &view->url_lens[i]);
+        err url = ok();
+        if (view->with_urls) {
+            url = provider_endpoint(slots, view->first + i, view->urls[i], &view->url_lens[i]);
+        }
         first_fault = !is_ok(first_fault) ? first_fault : !is_ok(record) ? record : url;
     }
     return first_fault;
@@ -68,6 +73,9 @@ static err read_table(void *ctx, const struct slot_source *slots)
 static void update_entry(struct directory *directory, const struct table_view *table, u32 i)
 {
     struct entry *entry = &directory->entries[table->first + i - 1];
+    if (!entry->known && !table->with_urls) {
+        return; /* new: the next time, with its endpoint */
+    }
     const struct provider_record *record = &table->records[i];
     struct provider_view *view = &entry->view;
     bool late = provider_is_late(record, table->late_after, table->now);
@@ -78,11 +86,13 @@ static void update_entry(struct directory *directory, const struct table_view *t
     view->weight = provider_eligible(record, table->late_after, table->now)
                        ? provider_current_weight(record)
                        : 0;
-    size_t url_len = min_size(table->url_lens[i], sizeof view->url - 1);
-    memcpy(view->url, table->urls[i], url_len);
-    view->url[url_len] = '\0';
-    entry->operator_number = record->operator_;
-    entry->prefix = record->prefix;
+    if (table->with_urls) {
+        size_t url_len = min_size(table->url_lens[i], sizeof view->url - 1);
+        memcpy(view->url, table->urls[i], url_len);
+        view->url[url_len] = '\0';
+    }
+    entry->record = *record;
+    entry->known = true;
 }
 
 static void grow(struct directory *directory, u32 total)
@@ -95,11 +105,28 @@ static void grow(struct directory *directory, u32 total)
     }
 }
 
+/* Endpoints seldom change and cost the most slots: they are read when there is reason to. */
+static bool wants_urls(const struct directory *directory, u32 first)
+{
+    size_t end = min_size(directory->count, first - 1 + REFRESH_BATCH);
+    for (size_t i = first - 1; i < end; i++) {
+        if (!directory->entries[i].known || directory->entries[i].unreachable_for_ms != 0) {
+            return true;
+        }
+    }
+    return end < first ||
+           loop_now_ms(directory->loop) - directory->urls_read_ms >= URLS_EVERY_MS;
+}
+
 err directory_refresh(struct directory *directory, u64 deadline_ms)
 {
     struct table_view *table = MEM_NEW(struct table_view);
+    u64 begin_ms = loop_now_ms(directory->loop);
+    bool all_urls = true;
     err e = ok();
     for (table->first = 1; is_ok(e); table->first += REFRESH_BATCH) {
+        table->with_urls = wants_urls(directory, table->first);
+        all_urls = all_urls && table->with_urls;
         e = chain_view(directory->chain, read_table, table, deadline_ms);
         if (!is_ok(e) || table->count == 0) {
             break;
@@ -112,6 +139,7 @@ err directory_refresh(struct directory *directory, u64 deadline_ms)
         }
     }
     mem_free(table);
+    directory->urls_read_ms = all_urls && is_ok(e) ? begin_ms : directory->urls_read_ms;
     directory->eligible = 0;
     for (size_t i = 0; i < directory->count; i++) {
         directory->eligible += directory->entries[i].view.weight != 0;
@@ -166,6 +194,15 @@ err directory_get(const struct directory *directory, u32 provider, struct provid
     return ok();
 }
 
+const struct provider_record *directory_record(const struct directory *directory, u32 provider)
+{
+    if (provider == 0 || provider > directory->count) {
+        return NULL;
+    }
+    const struct entry *entry = &directory->entries[provider - 1];
+    return entry->known ? &entry->record : NULL;
+}
+
 struct placement_candidate directory_candidate(const struct directory *directory, size_t i)
 {
     assert_that(i < directory->count);
@@ -173,8 +210,8 @@ struct placement_candidate directory_candidate(const struct directory *directory
     return (struct placement_candidate){
         .provider = entry->view.index,
         .weight = entry->view.weight,
-        .operator_ = entry->operator_number,
-        .prefix = entry->prefix,
+        .operator_ = entry->record.operator_,
+        .prefix = entry->record.prefix,
     };
 }
 

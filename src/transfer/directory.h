@@ -9,6 +9,7 @@
 
 #include "chain/chain.h"
 #include "data/placement.h"
+#include "ledger/modules/provider_layout.h"
 
 #define PROVIDER_URL_MAX 256
 
@@ -50,6 +51,9 @@ size_t directory_eligible(const struct directory *directory);
 err directory_get(const struct directory *directory, u32 provider, struct provider_view *ret);
 /* directory_at: i in [0, count), registry order. */
 struct provider_view directory_at(const struct directory *directory, size_t i);
+/* directory_record: what the ledger says of a provider; NULL: unknown. Borrowed until the next
+ * directory_refresh(), by whomever. */
+const struct provider_record *directory_record(const struct directory *directory, u32 provider);
 /* directory_candidate: provider i for a draw: weight, operator and prefix numbers. */
 struct placement_candidate directory_candidate(const struct directory *directory, size_t i);
 /* directory_blame / directory_praise: what the caller saw; a blame is logged with the provider's

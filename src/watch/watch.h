@@ -1,14 +1,16 @@
 /* watch.h: the watcher: sees that every segment keeps its holders.
  *
- * It scans the ledger's list of segments again and again. A segment with at most k + ⌈m/2⌉ holders
- * left is repaired, the ones nearest to loss first; one that merely lacks some is topped up when
- * nothing urgent is left. For each job the beacon reserves the first minutes for two watchers;
- * afterwards anyone may do it. A repair reads k fragments, streams the rebuilt ones to fresh
- * holders and ends in one compare-and-set transaction, so two watchers at the same job waste work
- * but do no harm. Every gateway runs one; `cairn watch` is the same alone.
+ * It knows all segments of the ledger (read once, then by logs) and looks at their holders again
+ * and again. A segment with at most k + ⌈m/2⌉ holders left is repaired, the ones nearest to loss
+ * first; one that merely lacks some is topped up much later, and only when nothing is urgent. For
+ * each job the beacon reserves the first minutes for two watchers; afterwards anyone may do it. A
+ * repair reads k fragments, streams the rebuilt ones to fresh holders and ends in a compare-and-set
+ * transaction (many segments share one), so two watchers at the same job waste work but do no harm;
+ * they are spread in time so that they seldom do. Providers that are long late are reported. Every
+ * gateway runs a watcher; `cairn watch` is the same alone.
  *
  * States of a job: found → (reserved for others: later) → rebuilt → sent → final. Nothing is kept
- * on disk: a watcher that restarts scans anew.
+ * on disk: a watcher that restarts reads the ledger anew.
  */
 #ifndef WATCH_WATCH_H
 #define WATCH_WATCH_H
@@ -27,6 +29,7 @@ struct watch_options {
     struct metrics *metrics;       /* may be NULL */
     u32 jobs_max;                  /* repairs at once; 0: 2 */
     u64 scan_pause_ms;             /* between scans; 0: 2 s */
+    u64 bytes_per_s;               /* moved by urgent repairs, a quarter of it else; 0: 64 MiB */
 };
 
 struct watch_status {

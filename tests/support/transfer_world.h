@@ -142,6 +142,7 @@ static inline void tw_close(struct transfer_world *w)
     http_client_free(w->http);
     test_ok(dir_remove_all(w->dir));
     world_free(&w->chain.scene.world);
+    arena_free(&w->chain.log_arena);
 }
 
 static inline void tw_main(void *arg)
@@ -248,6 +249,7 @@ static inline u8 ts_commit(struct transfer_world *w, const struct test_segment *
 {
     struct segment_record record;
     assert_true(scene_commit(&w->chain.scene, &s->entry));
+    fake_record(&w->chain);
     if (!scene_load(&w->chain.scene, s->key.number, &record)) {
         return 0;
     }
