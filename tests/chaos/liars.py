@@ -47,6 +47,14 @@ def gateway_log(net):
         return file.read()
 
 
+def wait_log(net, before, words):
+    """What the gateway wrote since; a stalled holder is given up, and named, after 20 s."""
+    end = time.monotonic() + 30
+    while words not in gateway_log(net)[before:] and time.monotonic() < end:
+        time.sleep(0.5)
+    return gateway_log(net)[before:]
+
+
 def main():
     chooser = random.Random(5)
     with Devnet() as net:
@@ -71,7 +79,7 @@ def main():
             took = time.monotonic() - begin
             client.put("liars", f"new-{kind}", objects["o300000"])
             assert client.get("liars", f"new-{kind}") == objects["o300000"]
-            log = gateway_log(net)[before:]
+            log = wait_log(net, before, words)
             named = [s["i"] for s in bad if f"provider {s['i']} " in log or
                      s["address"].lower() in log.lower()]
             print(f"4 of 12 {kind}: reads right in {took:.1f} s, named {len(named)}", flush=True)
