@@ -114,8 +114,7 @@ static bool wants_urls(const struct directory *directory, u32 first)
             return true;
         }
     }
-    return end < first ||
-           loop_now_ms(directory->loop) - directory->urls_read_ms >= URLS_EVERY_MS;
+    return end < first || loop_now_ms(directory->loop) - directory->urls_read_ms >= URLS_EVERY_MS;
 }
 
 err directory_refresh(struct directory *directory, u64 deadline_ms)
