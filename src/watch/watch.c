@@ -1,7 +1,8 @@
-#include "watch/internal.h"
+#include "watch/watch.h"
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "watch/internal.h"
 
 #define JOBS_MAX_DEFAULT 2
 #define JOBS_MAX 16
