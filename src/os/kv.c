@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <lmdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,6 +28,10 @@ struct kv {
     MDB_dbi tables[KV_TABLES_MAX];
     u64 page_bytes;
     int writer_thread; /* 0: no write transaction; accessed atomically */
+    struct kv_options options;
+    pthread_mutex_t lock; /* of what follows */
+    unsigned users;       /* transactions and syncs under way */
+    bool is_broken;       /* LMDB had a fatal error: the environment is made anew */
 };
 
 struct kv_txn {
@@ -150,12 +155,14 @@ static err look_at_file(struct kv *kv, bool finished)
     unreachable_case();
 }
 
+static err sync_env(const struct kv *kv) { return kv_fault("sync", kv, mdb_env_sync(kv->env, 1)); }
+
 /* Everything durable first, then the word that it is. */
 static err finish(struct kv *kv)
 {
     char parent[PATH_BYTES_MAX];
     path_parent(parent, kv->dir);
-    TRY(kv_sync(kv));
+    TRY(sync_env(kv));
     TRY(dir_sync(kv->dir));
     TRY(dir_sync(parent));
     TRY(file_write_at(kv->owner, 0, bytes_str(marker)));
@@ -234,7 +241,7 @@ static err open_steps(struct kv *kv, const struct kv_options *options)
     TRY(prepare_tables(kv));
     /* A process that was killed may have left a commit that is only in the kernel's memory. What is
      * seen from here on must not vanish with the power. */
-    TRY(finished ? kv_sync(kv) : finish(kv));
+    TRY(finished ? sync_env(kv) : finish(kv));
     return learn_page_size(kv);
 }
 
@@ -244,6 +251,8 @@ err kv_open(const char *dir, const struct kv_options *options, struct kv **ret_k
     struct kv *kv = MEM_NEW(struct kv);
     kv->dir = mem_strdup(dir);
     kv->table_count = options->table_count;
+    kv->options = *options;
+    assert_that(pthread_mutex_init(&kv->lock, NULL) == 0);
     err e = open_steps(kv, options);
     if (!is_ok(e)) {
         kv_close(kv);
@@ -288,6 +297,7 @@ void kv_close(struct kv *kv)
         close_env(kv);
     }
     file_close(kv->owner);
+    assert_that(pthread_mutex_destroy(&kv->lock) == 0);
     mem_free(kv->dir);
     mem_free(kv);
 }
@@ -299,12 +309,71 @@ err kv_check(const char *dir)
     return kv_file_walk(path);
 }
 
-err kv_sync(struct kv *kv) { return kv_fault("sync", kv, mdb_env_sync(kv->env, 1)); }
+static void lock(struct kv *kv) { assert_that(pthread_mutex_lock(&kv->lock) == 0); }
+static void unlock(struct kv *kv) { assert_that(pthread_mutex_unlock(&kv->lock) == 0); }
+
+static err open_again(struct kv *kv)
+{
+    log_warn("os", "opening the store %s again after a fatal error", kv->dir);
+    if (kv->env != NULL) {
+        mdb_env_close(kv->env);
+    }
+    kv->env = NULL;
+    TRY(open_env(kv, &kv->options));
+    TRY(prepare_tables(kv));
+    TRY(sync_env(kv));
+    kv->is_broken = false;
+    return ok();
+}
+
+/* After a failed write of its meta page LMDB refuses everything. Its files are as good as ever:
+ * when nobody uses the environment any more it is made anew. */
+static err enter(struct kv *kv)
+{
+    err e = ok();
+    lock(kv);
+    if (kv->is_broken) {
+        e = kv->users == 0 ? open_again(kv) : fail(ERR_IO);
+    }
+    kv->users += is_ok(e);
+    unlock(kv);
+    return e;
+}
+
+static void leave(struct kv *kv, int code)
+{
+    lock(kv);
+    kv->users--;
+    kv->is_broken = kv->is_broken || code == MDB_PANIC;
+    unlock(kv);
+}
+
+err kv_sync(struct kv *kv)
+{
+    TRY(enter(kv));
+    int code = mdb_env_sync(kv->env, 1);
+    leave(kv, code);
+    return kv_fault("sync", kv, code);
+}
+
+static int begin_in(struct kv *kv, bool is_write, MDB_txn **ret_txn)
+{
+    int code = mdb_txn_begin(kv->env, NULL, is_write ? 0 : MDB_RDONLY, ret_txn);
+    if (code != 0) {
+        leave(kv, code);
+    }
+    return code;
+}
 
 static err begin(struct kv *kv, bool is_write, struct kv_txn **ret_txn)
 {
     MDB_txn *txn;
-    int code = mdb_txn_begin(kv->env, NULL, is_write ? 0 : MDB_RDONLY, &txn);
+    TRY(enter(kv));
+    int code = begin_in(kv, is_write, &txn);
+    if (code == MDB_PANIC) {
+        TRY(enter(kv));
+        code = begin_in(kv, is_write, &txn);
+    }
     if (code != 0) {
         return kv_fault("begin in", kv, code);
     }
@@ -346,6 +415,7 @@ err kv_commit(struct kv_txn *txn)
     end_write(txn);
     int code = mdb_txn_commit(txn->txn);
     mem_free(txn);
+    leave(kv, code);
     return kv_fault("commit to", kv, code);
 }
 
@@ -354,9 +424,11 @@ void kv_abort(struct kv_txn *txn)
     if (txn == NULL) {
         return;
     }
+    struct kv *kv = txn->kv;
     end_write(txn);
     mdb_txn_abort(txn->txn);
     mem_free(txn);
+    leave(kv, 0);
 }
 
 static MDB_val to_val(bytes b) { return (MDB_val){b.len, (void *)(uintptr_t)b.data}; }
