@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "ledger/modules/segment_layout.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LOOK_MS 250
@@ -47,6 +48,47 @@ void checks_start(struct world *world)
 
 /* ---- segments ---- */
 
+static void describe(struct check_segments *check, const struct segment_key *key,
+                     const struct segment_record *record, const enum holder_status *statuses)
+{
+    static const char letters[] = {[HOLDER_PRESENT] = 'p',
+                                   [HOLDER_AWAITED] = 'a',
+                                   [HOLDER_MISSING] = 'm',
+                                   [HOLDER_LOST] = 'l',
+                                   [HOLDER_DRAINING] = 'd'};
+    char *out = check->example;
+    size_t len = (size_t)snprintf(out, sizeof check->example,
+                                  "%llu.%u.%llu:", (unsigned long long)key->territory, key->gateway,
+                                  (unsigned long long)key->number);
+    for (u8 i = 0; i < record->n && len + 16 < sizeof check->example; i++) {
+        len += (size_t)snprintf(out + len, sizeof check->example - len, " %u%c",
+                                record->holders[i].provider, letters[statuses[i]]);
+    }
+}
+
+/* Providers that cannot be drawn, and why: state, seconds since the heartbeat, room in KiB. */
+static err describe_providers(const struct slot_source *slots, const struct holder_clock *clock,
+                              struct check_segments *check)
+{
+    u32 count = 0;
+    size_t len = strlen(check->example);
+    err result = provider_count(slots, &count);
+    for (u32 i = 1; i <= count && len + 48 < sizeof check->example; i++) {
+        struct provider_record record;
+        bool found = false;
+        err e = provider_load(slots, i, &record, &found);
+        result = is_ok(result) ? e : result;
+        if (is_ok(e) && found && !provider_eligible(&record, clock->late_after, clock->now)) {
+            len += (size_t)snprintf(check->example + len, sizeof check->example - len,
+                                    "; provider %u: state %d, age %llu s, room %lld", i,
+                                    (int)record.state,
+                                    (unsigned long long)(clock->now - record.heartbeat),
+                                    (long long)(record.announced - record.service) / 1024);
+        }
+    }
+    return result;
+}
+
 static err look_at(const struct slot_source *slots, const struct holder_clock *clock, u64 serial,
                    struct check_segments *check)
 {
@@ -69,7 +111,9 @@ static err look_at(const struct slot_source *slots, const struct holder_clock *c
         complete = complete && statuses[i] == HOLDER_PRESENT;
     }
     check->count++;
-    check->incomplete += !complete;
+    if (!complete && check->incomplete++ == 0) {
+        describe(check, &key, &record, statuses); /* the first one */
+    }
     return ok();
 }
 
@@ -85,7 +129,8 @@ static err read_segments(void *ctx, const struct slot_source *slots)
         err e = look_at(slots, &clock, serial, check);
         result = is_ok(result) ? e : result;
     }
-    return result;
+    err providers = check->incomplete > 0 ? describe_providers(slots, &clock, check) : ok();
+    return is_ok(result) ? providers : result;
 }
 
 err checks_segments(struct role *gateway, u64 deadline_ms, struct check_segments *ret)

@@ -10,7 +10,8 @@ void checks_start(struct world *world);
 
 struct check_segments {
     u64 count;
-    u64 incomplete; /* not all n holders present */
+    u64 incomplete;    /* not all n holders present */
+    char example[400]; /* of those: the first one's key, and of each fragment provider and status */
 };
 /* checks_segments: in a fiber of the gateway's process: all segments of the ledger that are not
  * being released. */

@@ -21,7 +21,6 @@
     X(gets)                                                                                        \
     X(deletes)                                                                                     \
     X(disk_losses)                                                                                 \
-    X(repairs)                                                                                     \
     X(blocks)
 
 struct scenario_counters {
