@@ -79,6 +79,7 @@ enum head_lie {
     LIE_HEADER,     /* another state root, nothing else changed */
     LIE_FORGED,     /* another state root, all hashes fitting, the old signature's block */
     LIE_HEIGHT,     /* a header of another height under its number */
+    LIE_OLD_VOTE,   /* another state root under the certificate of the true one */
     LIE_OTHER_VOTE, /* a certificate for another block of that height */
     LIE_TWICE,      /* the same seat counted twice */
     LIE_COUNT,
@@ -121,6 +122,9 @@ static json_t *lie_about_head(struct fake *fake, json_t *result)
         parts.header.number += 1000;
         block_header_hash(&parts.consensus.parent_hash, &parts.header);
         sign_again(&parts, TEST_CHAIN_ID, &ledger->seat);
+        break;
+    case LIE_OLD_VOTE:
+        forge_root(&parts);
         break;
     case LIE_OTHER_VOTE:
         parts.certificate.block_id.b[0] ^= 1;

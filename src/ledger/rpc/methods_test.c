@@ -770,6 +770,26 @@ static void certified_heads(void **state)
     arena_free(&arena);
 }
 
+/* What the proofs prove is src/chain's to check, and its tests' (chain_hostile_test.c). */
+static void proven_receipts(void **state)
+{
+    (void)state;
+    rpc_expect(&world, "cairn_receipt", "null", "\"" NO_HASH "\"");
+    rpc_expect(&world, "cairn_receipt", "null", "\"%s\"", hex(&chain.legacy)); /* in the head */
+    rpc_expect_error(&world, "cairn_receipt", -32602, "invalid argument 0", "\"0x1\"");
+    json_t *receipt = rpc_ask(&world, "cairn_receipt", "\"%s\"", hex(&chain.transfer));
+    rpc_is(receipt, "index", "0x0");
+    rpc_is(receipt, "height", "0x1");
+    assert_true(json_array_size(json_object_get(receipt, "txProof")) >= 1);
+    assert_true(json_array_size(json_object_get(receipt, "receiptProof")) >= 1);
+    assert_null(json_object_get(receipt, "beforeProof"));
+    json_decref(receipt);
+    receipt = rpc_ask(&world, "cairn_receipt", "\"%s\"", hex(&chain.set));
+    rpc_is(receipt, "index", "0x1");
+    assert_true(json_array_size(json_object_get(receipt, "beforeProof")) >= 1);
+    json_decref(receipt);
+}
+
 static void genesis_and_modules(void **state)
 {
     (void)state;
@@ -816,6 +836,7 @@ int main(void)
         IN_WORLD(fees),
         IN_WORLD(fee_history),
         IN_WORLD(certified_heads),
+        IN_WORLD(proven_receipts),
         IN_WORLD(genesis_and_modules),
     };
     crypto_init(&seed);
