@@ -15,9 +15,6 @@
 #define LOG_ARENA_BYTES MIB(8)
 #define YIELD_EVERY 512
 #define RANK_NONE 255
-/* A gateway places late holders of its own uploads; others come much later. In repair_assign times.
- */
-#define TOP_UP_AFTER 2
 
 /* ---- the clock, and who is whose watcher ---- */
 
@@ -111,9 +108,11 @@ static u64 jitter(const struct watch *watch, const struct segment_key *key, u64 
 static u64 delay_of(const struct pass *pass, const struct job *job, u8 rank)
 {
     u64 assign = pass->clock.repair_assign;
+    u64 top_up = pass->watch->options.top_up_after_s;
     u64 base = job->urgent     ? (job->margin > 1 ? assign / 10 : 0)
                : job->draining ? assign / 10
-                               : TOP_UP_AFTER * assign;
+               : top_up != 0   ? top_up
+                               : 2 * assign;
     if (rank == RANK_NONE) {
         return max_u64(assign, base) + jitter(pass->watch, &job->key, assign / 2 + 1);
     }

@@ -29,6 +29,7 @@ struct watch_options {
     struct metrics *metrics;       /* may be NULL */
     u32 jobs_max;                  /* repairs at once; 0: 2 */
     u64 scan_pause_ms;             /* between scans; 0: 2 s */
+    u64 top_up_after_s;            /* chain time before top-ups; 0: twice the reserved time */
     u64 bytes_per_s;               /* moved by urgent repairs, a quarter of it else; 0: 64 MiB */
 };
 
