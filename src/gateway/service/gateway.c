@@ -181,7 +181,6 @@ static err open_network(struct gateway *gateway, const struct gateway_options *o
 
 static err start_fibers(struct gateway *gateway)
 {
-    TRY(group_start(gateway->loop, &gateway->fibers, "settle", settle_run, gateway));
     TRY(group_start(gateway->loop, &gateway->fibers, "heads", heads_run, gateway));
     TRY(group_start(gateway->loop, &gateway->fibers, "refresh", refresh_run, gateway));
     return group_start(gateway->loop, &gateway->fibers, "follow", follow_run, gateway);
@@ -216,6 +215,9 @@ static err open_service(struct gateway *gateway, struct metrics *metrics)
     TRY(start_fibers(gateway));
     TRY(catch_up(gateway));
     gateway->ready = true;
+    /* Not before: catching up tells by the entries of the log whether a bucket is ahead of the
+     * ledger, and settling takes entries out. */
+    TRY(group_start(gateway->loop, &gateway->fibers, "settle", settle_run, gateway));
     return watch_start(&watch, &gateway->watch);
 }
 
