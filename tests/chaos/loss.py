@@ -14,6 +14,14 @@ from devnet import Devnet, kill  # noqa: E402
 SIZES = [1, 4096, 100_000, 1_500_000, 9_000_000, 40_000_000]
 
 
+def wait_noticed(net, seconds):
+    """Until the watcher has seen that segments lack holders."""
+    end = time.monotonic() + seconds
+    while not net.metrics(net.info["gateways"][0]["metrics"])["cairn_watch_incomplete_segments"]:
+        assert time.monotonic() < end, "nobody noticed that 8 disks are empty"
+        time.sleep(0.2)
+
+
 def read_all(client, objects):
     for key, body in objects.items():
         found = client.retry(client.get, 60, "loss", key)
@@ -57,6 +65,7 @@ def main():
             net.restart(store)
         before = net.metrics(net.info["gateways"][0]["metrics"])
         begin = time.monotonic()
+        wait_noticed(net, 60)
         after = net.wait_complete(400)
         took = time.monotonic() - begin
         restored = after["cairn_watch_restored_bytes"] - before["cairn_watch_restored_bytes"]
