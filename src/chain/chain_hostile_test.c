@@ -828,9 +828,9 @@ static void a_node_that_keeps_back_is_left(struct chain_world *world)
     world_blocks(world, 1);
     u64 begin_ms = loop_now_ms(world->loop);
     world_catch_up(world);
-    assert_in_range(loop_now_ms(world->loop) - begin_ms, 8000, 13000);
+    assert_in_range(loop_now_ms(world->loop) - begin_ms, 8000, 20000);
     /* It answered at once every time, and was not asked in a hurry. */
-    assert_in_range(world->fakes[0].calls, 10, 40);
+    assert_in_range(world->fakes[0].calls, 5, 60);
 }
 
 /* ---- the pure part ---- */

