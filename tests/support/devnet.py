@@ -153,11 +153,13 @@ def kill(pid):
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-    for _ in range(200):
+    for _ in range(1500):
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "Z":
-                    return
+                state = file.read().rsplit(")", 1)[1].split()[0]
+            # A dead main thread is no dead process: its workers still hold the sockets.
+            if state == "Z" and len(os.listdir(f"/proc/{pid}/task")) == 1:
+                return
         except (FileNotFoundError, ProcessLookupError):
             return
         time.sleep(0.02)
