@@ -392,13 +392,15 @@ static err seal_lanes(struct window *window)
             break;
         }
     }
+    err first_fault = ok();
     for (size_t i = 0; i < window->lane_count; i++) {
         struct lane *lane = window->lanes[i];
-        if (lane->length > 0) {
-            TRY(lane_seal(lane, gateway_in(gateway, SEAL_ATTEMPT_MS)));
-        }
+        /* All of them, whatever becomes of one: uploads of later windows have bytes in them, too.
+         */
+        err e = lane->length > 0 ? lane_seal(lane, gateway_in(gateway, SEAL_ATTEMPT_MS)) : ok();
+        first_fault = is_ok(first_fault) ? e : first_fault;
     }
-    return ok();
+    return first_fault;
 }
 
 /* next_batch: sealed lanes, oldest first, as many as fit beside `head_count` heads. */

@@ -284,7 +284,9 @@ static err shared_lane(struct territory *territory, u64 deadline_ms, struct lane
         if (territory->shared == NULL) {
             struct lane *lane;
             e = lane_new(territory, NULL, deadline_ms, &lane);
-            if (is_ok(e)) {
+            if (is_ok(e) && territory->shared != NULL) {
+                lane_unref(lane); /* a long upload left its lane meanwhile: that one is open */
+            } else if (is_ok(e)) {
                 territory->shared = lane;
                 event_wake_all(&territory->work);
             }

@@ -225,6 +225,35 @@ static void small_objects_share_segments_and_commits(struct world *w)
     assert_true(w->tx_count < 20 && w->sealed_count < 20);
 }
 
+/* Long uploads leave their lanes to small ones, while those open lanes of their own. */
+static void mixed_run(void *arg)
+{
+    struct writer *writer = arg;
+    size_t len = writer->i % 2 == 0 ? 1200000 : 3000;
+    u8 *content = random_bytes(len, (u64)writer->i);
+    char key[32];
+    snprintf(key, sizeof key, "mixed-%d", writer->i);
+    for (int round = 0; round < 6; round++) {
+        assert_int_equal(put_object(writer->w, key, bytes_make(content, len), len), SERVICE_OK);
+    }
+    mem_free(content);
+}
+
+static void long_and_small_uploads_get_on(struct world *w)
+{
+    struct writer writers[12];
+    struct group group;
+    w->slow_opens = true;
+    group_init(&group);
+    for (int i = 0; i < 12; i++) {
+        writers[i] = (struct writer){.w = w, .i = i};
+        assert_true(is_ok(group_start(w->loop, &group, "mixed", mixed_run, &writers[i])));
+    }
+    group_wait(w->loop, &group);
+    world_settle(w);
+    assert_int_equal(w->gateway->buffers.available, w->gateway->buffers.total);
+}
+
 static void one_of_many_conditional_writers_wins(struct world *w)
 {
     struct writer writers[30];
@@ -527,6 +556,7 @@ static void in_world(void (*body)(struct world *w))
 WORLD_TEST(objects_of_all_sizes_arrive)
 WORLD_TEST(a_long_object_spans_segments)
 WORLD_TEST(small_objects_share_segments_and_commits)
+WORLD_TEST(long_and_small_uploads_get_on)
 WORLD_TEST(one_of_many_conditional_writers_wins)
 WORLD_TEST(faults_before_the_log_leave_no_trace)
 WORLD_TEST(uploads_and_parts_are_checked_at_the_commit)
@@ -549,6 +579,7 @@ int main(void)
         cmocka_unit_test(test_objects_of_all_sizes_arrive),
         cmocka_unit_test(test_a_long_object_spans_segments),
         cmocka_unit_test(test_small_objects_share_segments_and_commits),
+        cmocka_unit_test(test_long_and_small_uploads_get_on),
         cmocka_unit_test(test_one_of_many_conditional_writers_wins),
         cmocka_unit_test(test_faults_before_the_log_leave_no_trace),
         cmocka_unit_test(test_uploads_and_parts_are_checked_at_the_commit),
