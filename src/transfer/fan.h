@@ -32,7 +32,7 @@ struct fan_options {
 
 struct fan *fan_new(const struct fan_options *options);
 /* fan_add: starts a fiber for one holder; before the first row. */
-err fan_add(struct fan *fan, u8 index, const struct placement_holder *holder);
+err fan_add(struct fan *fan, u8 index, const struct placement_holder *drawn);
 /* fan_live: holders that go on or have given their receipt. fan_sending: that go on. */
 u8 fan_live(const struct fan *fan);
 u8 fan_sending(const struct fan *fan);

@@ -66,7 +66,7 @@ static err rank_one(struct pass *pass, const struct slot_source *slots, size_t i
         struct address accounts[SEGMENT_WATCHERS_PER_JOB];
         size_t count;
         TRY(segment_watchers(slots, &pass->candidates[i].key, &pass->seeds[s], accounts, &count));
-        for (u8 place = 0; place < count; place++) {
+        for (size_t place = 0; place < count; place++) {
             u8 rank = (u8)(s * SEGMENT_WATCHERS_PER_JOB + place);
             bool own = address_eq(&accounts[place], &pass->watch->self);
             pass->ranks[i] = own && rank < pass->ranks[i] ? rank : pass->ranks[i];

@@ -186,7 +186,8 @@ static void many_fn(struct transfer_world *w)
         s[i]->put = NULL;
     }
     for (u32 i = 0; i < MANY; i++) {
-        for (u8 f = 0; f < (i == 5 ? 7 : 4); f++) {
+        u8 lost = i == 5 ? 7 : 4;
+        for (u8 f = 0; f < lost; f++) {
             lose(w, s[i], f);
         }
     }
