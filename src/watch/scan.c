@@ -209,24 +209,22 @@ static bool examine(const struct pass *pass, const struct tracked *tracked, stru
 /* Names the segment and who should have it, once. */
 static void report_unreadable(struct tracked *tracked, const struct job *job)
 {
-    char names[FRAGMENTS_MAX * 12 + 1] = "";
-    struct buf text;
+    struct buf names;
     if (tracked->unreadable) {
         return;
     }
     tracked->unreadable = true;
-    buf_init(&text, sizeof names - 1);
+    buf_init(&names, 16 * FRAGMENTS_MAX);
     for (u8 i = 0; i < job->wanted_count; i++) {
         if (job->old_holders[i] != 0) {
-            buf_format(&text, " %u", job->old_holders[i]);
+            buf_format(&names, " %u", job->old_holders[i]);
         }
     }
-    memcpy(names, text.data, text.len);
-    buf_free(&text);
-    log_error("watch", "segment %llu.%u.%llu has %u fragments left, too few to read it; gone:%s%s",
+    log_error("watch", "segment %llu.%u.%llu has %u fragments left, too few to read it; gone:%.*s",
               (unsigned long long)job->key.territory, job->key.gateway,
-              (unsigned long long)job->key.number, job->held, names[0] != '\0' ? " providers" : "",
-              names);
+              (unsigned long long)job->key.number, job->held, (int)names.len,
+              names.len != 0 ? (const char *)names.data : "");
+    buf_free(&names);
 }
 
 static err judge(struct pass *pass, struct tracked *tracked)
