@@ -297,6 +297,7 @@ enum s3_code front_commit(struct front_call *call, const struct front_change *re
         .condition_ctx = &guard,
         .uploads = &request->upload,
         .upload_count = request->upload != NULL,
+        .wait_final = guarded, /* another gateway may be writing, too: the ledger decides */
     };
     enum service_verdict verdict = SERVICE_OK;
     err e = service->change_commit(service->ctx, &change, front_deadline(call), &verdict);

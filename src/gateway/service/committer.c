@@ -621,6 +621,7 @@ err change_commit(struct gateway *gateway, const struct change *change, u64 dead
     struct commit_request *request = commit_request_new();
     request->change = change;
     request->bucket = change->bucket->id;
-    request->wait_final = change->wait_final;
+    const u64 final_policies = BUCKET_STRONG | BUCKET_FINALITY_CHAIN;
+    request->wait_final = change->wait_final || (change->bucket->policy & final_policies) != 0;
     return commit_run(territory, request, deadline_ms, ret_verdict);
 }
