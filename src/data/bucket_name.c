@@ -6,6 +6,7 @@
 
 #define NAME_DOMAIN "cairn bucket name v1"
 #define SYSTEM_DOMAIN "cairn system bucket v1"
+#define SALT_DOMAIN "cairn bucket salt v1"
 #define NONCE_BYTES 24
 
 static void name_key(struct aead_key *ret, const struct territory_key *territory)
@@ -44,6 +45,19 @@ bool bucket_name_open(char out[BUCKET_NAME_CHARS_MAX + 1], const struct territor
     }
     memcpy(out, padded, BUCKET_NAME_CHARS_MAX + 1);
     return true;
+}
+
+void bucket_salt(struct hash *ret_salt, const struct territory_key *territory, bytes name,
+                 u32 round)
+{
+    u8 info[sizeof SALT_DOMAIN - 1 + 4 + BUCKET_NAME_CHARS_MAX];
+    size_t domain_len = sizeof SALT_DOMAIN - 1;
+    assert_that(name.len >= 1 && name.len <= BUCKET_NAME_CHARS_MAX);
+    memcpy(info, SALT_DOMAIN, domain_len);
+    store_be32(info + domain_len, round);
+    memcpy(info + domain_len + 4, name.data, name.len);
+    hkdf_sha256(ret_salt->b, sizeof ret_salt->b, BYTES_OF(*territory), bytes_make(NULL, 0),
+                bytes_make(info, domain_len + 4 + name.len));
 }
 
 void system_bucket_salt(struct hash *ret_salt) { sha256(ret_salt, bytes_str(SYSTEM_DOMAIN)); }

@@ -58,12 +58,36 @@ static void the_system_salt_is_fixed(void **state)
     assert_string_equal(hex, "2239c48ccf820e42b11970614ee0e1f883cb3d0b12502540c2ce0a2b7e469fd9");
 }
 
+static void salts_differ_by_key_name_and_round(void **state)
+{
+    (void)state;
+    struct territory_key key = {{1}};
+    struct territory_key other = {{2}};
+    struct hash salts[5];
+    char hex[65];
+    bucket_salt(&salts[0], &key, bytes_str("photos"), 0);
+    bucket_salt(&salts[1], &key, bytes_str("photos"), 1);
+    bucket_salt(&salts[2], &key, bytes_str("photo"), 0);
+    bucket_salt(&salts[3], &other, bytes_str("photos"), 0);
+    bucket_salt(&salts[4], &key, bytes_str("photos"), 0);
+    assert_true(hash_eq(&salts[0], &salts[4]));
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert_false(hash_eq(&salts[i], &salts[j]));
+        }
+    }
+    hex_encode(hex, sizeof hex, BYTES_OF(salts[0]));
+    /* RFC 5869 with info "cairn bucket salt v1" ‖ 0 as u32 ‖ "photos", by Python's hmac */
+    assert_string_equal(hex, "9bbd161bae00d926047a6976de1bead9b2304b31896f5850745168b93adb51ef");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_come_back),
         cmocka_unit_test(other_keys_buckets_and_bytes_are_refused),
         cmocka_unit_test(the_system_salt_is_fixed),
+        cmocka_unit_test(salts_differ_by_key_name_and_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,79 @@ static err create(struct gateway *gateway, const struct territory *territory, by
     return adopt_made(gateway, territory, &bucket, deadline_ms, ret_bucket);
 }
 
+/* ---- which one ---- */
+
+#define ROUNDS_PER_VIEW 8
+#define ROUNDS_MAX 4096
+
+/* Where a bucket of some name is on the ledger, or would be. */
+struct place_view {
+    struct address owner;
+    struct territory_key key;
+    bytes name;
+    u32 first; /* round */
+    struct hash salts[ROUNDS_PER_VIEW];
+    struct hash ids[ROUNDS_PER_VIEW];
+    struct bucket_record records[ROUNDS_PER_VIEW];
+    bool found[ROUNDS_PER_VIEW];
+};
+
+static err read_places(void *ctx, const struct slot_source *slots)
+{
+    struct place_view *view = ctx;
+    err first_fault = ok();
+    for (u32 i = 0; i < ROUNDS_PER_VIEW; i++) {
+        err e = bucket_load(slots, &view->ids[i], &view->records[i], &view->found[i]);
+        first_fault = is_ok(first_fault) ? e : first_fault;
+    }
+    return first_fault;
+}
+
+/* *ret_i: the first round whose bucket is there, or free. */
+static err look_for_place(struct gateway *gateway, struct place_view *view, u64 deadline_ms,
+                          u32 *ret_i)
+{
+    for (view->first = 0; view->first < ROUNDS_MAX; view->first += ROUNDS_PER_VIEW) {
+        for (u32 i = 0; i < ROUNDS_PER_VIEW; i++) {
+            bucket_salt(&view->salts[i], &view->key, view->name, view->first + i);
+            bucket_id(&view->ids[i], &view->owner, &view->salts[i]);
+        }
+        TRY(chain_view(gateway->chain, read_places, view, deadline_ms));
+        for (u32 i = 0; i < ROUNDS_PER_VIEW; i++) {
+            if (!view->found[i] || !view->records[i].removed) {
+                *ret_i = i;
+                return ok();
+            }
+        }
+    }
+    return fail(ERR_LIMIT);
+}
+
+/* create_once: a bucket that an earlier attempt left on the ledger is taken over, so that there are
+ * never two. One that has content came from another gateway: it will be shown when it was read. */
+static err create_once(struct gateway *gateway, const struct territory *territory, bytes name,
+                       u64 deadline_ms, enum service_verdict *ret_verdict)
+{
+    struct place_view *view = MEM_NEW(struct place_view);
+    struct index_bucket made;
+    u32 i = 0;
+    view->owner = territory->owner;
+    view->key = territory->key;
+    view->name = name;
+    err e = look_for_place(gateway, view, deadline_ms, &i);
+    *ret_verdict = SERVICE_OK;
+    if (is_ok(e) && !view->found[i]) {
+        e = create(gateway, territory, name, &view->salts[i], deadline_ms, &made);
+    } else if (is_ok(e) && hash_is_zero(&view->records[i].head.hash)) {
+        e = adopt_made(gateway, territory, &view->ids[i], deadline_ms, &made);
+    } else if (is_ok(e)) {
+        *ret_verdict = SERVICE_BUCKET_OWNED;
+    }
+    mem_wipe(view, sizeof *view);
+    mem_free(view);
+    return e;
+}
+
 /* ---- territories of an owner ---- */
 
 static struct territory *default_territory(const struct gateway *gateway,
@@ -239,8 +312,6 @@ static enum service_verdict verdict_of(err e)
 err bucket_create(struct gateway *gateway, const struct gateway_user *user, bytes name,
                   bytes territory_name, u64 deadline_ms, enum service_verdict *ret_verdict)
 {
-    struct hash salt;
-    struct index_bucket made;
     if (name.len == 0 || name.len > BUCKET_NAME_CHARS_MAX || name.data[0] == '.') {
         return fail(ERR_USAGE);
     }
@@ -260,14 +331,13 @@ err bucket_create(struct gateway *gateway, const struct gateway_user *user, byte
         *ret_verdict = SERVICE_UNAVAILABLE;
         return ok();
     }
-    loop_random(gateway->loop, &salt, sizeof salt);
     (void)map_put(&gateway->creating, name, territory);
-    err e = create(gateway, territory, name, &salt, deadline_ms, &made);
+    err e = create_once(gateway, territory, name, deadline_ms, ret_verdict);
     (void)map_remove(&gateway->creating, name);
     if (is_err(e, ERR_CANCELLED)) {
         return e;
     }
-    *ret_verdict = is_ok(e) ? SERVICE_OK : verdict_of(e);
+    *ret_verdict = is_ok(e) ? *ret_verdict : verdict_of(e);
     return ok();
 }
 
