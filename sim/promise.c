@@ -1,6 +1,7 @@
 #include "sim/promise.h"
 
 #include "base/assert.h"
+#include "base/log.h"
 
 #include <stdio.h>
 
@@ -91,12 +92,14 @@ void promise_begin(struct promise *p, u64 version)
     assert_that(!p->is_changing);
     p->is_changing = true;
     p->changing_to = version;
+    log_debug("sim", "%s to version %llu", p->key, (unsigned long long)version);
 }
 
 void promise_keep(struct promise *p)
 {
     p->is_changing = false;
     promise_settle(p, p->changing_to);
+    log_debug("sim", "%s is version %llu", p->key, (unsigned long long)p->acked);
 }
 
 void promise_refuse(struct promise *p) { p->is_changing = false; }
