@@ -195,22 +195,23 @@ static void many_fn(struct transfer_world *w)
     w->chain.sends = 0;
     struct watch *watch = start_watch(w, &all, GATEWAY);
     AWAIT(w, watch_status(watch).restored == 4 * MANY + 3);
-    assert_true(w->chain.sends <= 6);
+    assert_true(w->chain.sends <= MANY / 2);
     for (u32 i = 0; i < MANY; i++) {
         assert_int_equal(holders_of(w, s[i]), 12);
         test_ok(ts_read(w, s[i], 0, s[i]->length));
     }
-    /* The one that was nearest to loss came first. */
-    bool found = false;
-    for (size_t i = 0; i < w->chain.log_count && !found; i++) {
+    /* The one that was nearest to loss was among the first two: two are rebuilt at once. */
+    struct hash topic = native_event_abi(&segment_module, SEGMENT_EVENT_HOLDER)->topic;
+    u64 first[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    size_t count = 0;
+    for (size_t i = 0; i < w->chain.log_count && count < 2; i++) {
         const struct chain_log *log = &w->chain.logs[i];
-        struct hash topic = native_event_abi(&segment_module, SEGMENT_EVENT_HOLDER)->topic;
-        if (hash_eq(&log->topics[0], &topic)) {
-            found = true;
-            assert_int_equal(load_be64(log->topics[3].b + 24), s[5]->key.number);
+        u64 number = load_be64(log->topics[3].b + 24);
+        if (hash_eq(&log->topics[0], &topic) && (count == 0 || first[count - 1] != number)) {
+            first[count++] = number;
         }
     }
-    assert_true(found);
+    assert_true(first[0] == s[5]->key.number || first[1] == s[5]->key.number);
     scene_check(&w->chain.scene);
     stop_watches(&all);
     for (u32 i = 0; i < MANY; i++) {
