@@ -27,6 +27,7 @@ struct chain_account {
     struct secp_secret secret;
     struct address address;
     u64 next_nonce;
+    u64 reserved;        /* nonces below are not given out */
     u64 resyncs;         /* how often it was asked for */
     struct gate signing; /* one at a time takes a nonce */
 };
@@ -63,6 +64,20 @@ void chain_account_resync(struct chain_account *account)
     account->resyncs++;
 }
 
+void chain_account_reserve(struct chain_account *account, u64 next)
+{
+    account->reserved = max_u64(account->reserved, next);
+    if (account->next_nonce != NONCE_UNKNOWN) {
+        account->next_nonce = max_u64(account->next_nonce, next);
+    }
+}
+
+void chain_account_rewind(struct chain_account *account)
+{
+    account->reserved = 0;
+    chain_account_resync(account);
+}
+
 /* ---- small questions ---- */
 
 static err read_u64(void *ctx, const json_t *answer)
@@ -97,7 +112,7 @@ static err sync_nonce(struct chain_account *account, u64 deadline_ms)
             return fail(ERR_MALFORMED);
         }
         if (account->resyncs == resyncs) {
-            account->next_nonce = nonce;
+            account->next_nonce = max_u64(nonce, account->reserved);
         }
     }
     return ok();

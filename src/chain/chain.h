@@ -83,6 +83,11 @@ void chain_account_close(struct chain_account *account); /* wipes the key */
 /* chain_account_resync: the next signature asks the ledger for the nonce again; after a signed
  * transaction was dropped for good. */
 void chain_account_resync(struct chain_account *account);
+/* chain_account_reserve: nonces below `next` belong to transactions that are kept elsewhere,
+ * although the ledger's pool may have forgotten them: no signature takes one of them. */
+void chain_account_reserve(struct chain_account *account, u64 next);
+/* chain_account_rewind: forgets what was reserved and asks the ledger, to close a gap. */
+void chain_account_rewind(struct chain_account *account);
 struct address chain_account_address(const struct chain_account *account);
 
 struct chain_call {

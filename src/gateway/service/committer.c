@@ -17,7 +17,8 @@
 #define HEADLESS_SEGMENTS 4
 #define IDLE_CHECK_MS 1000
 #define RETRY_MS 100
-#define UNFINAL_PER_WINDOW 32 /* every so many make the window longer by its minimum */
+#define UNFINAL_FINE 40 /* unfinal commits; the ledger's pool takes 64 of one account */
+#define UNFINAL_MANY 56
 #define COMMIT_BYTES_MAX (CHAIN_RAW_TX_BYTES_MAX - KIB(2))
 #define COMMIT_GAS_MAX 15000000 /* a quarter of a block */
 #define COMMIT_SEGMENTS_MAX 48  /* params.commit_segments_max is 64 */
@@ -223,6 +224,7 @@ static err sign_and_log(struct batch *batch, bytes input, struct unsettled **ret
         return e;
     }
     lanes_logged(batch);
+    ports->reserve(ports->ctx, entry->facts.nonce + 1);
     unsettled_ref(entry); /* the caller's */
     gateway->settle.unfinal++;
     gateway->settle.unfinal_bytes += entry->bytes;
@@ -544,11 +546,14 @@ static void check_shared(struct territory *territory)
     lane_unref(lane);
 }
 
+/* window_ms: longer while the ledger lags behind: its pool takes only so many of one account. */
 static u64 window_ms(const struct territory *territory)
 {
     const struct gateway *gateway = territory->gateway;
-    u64 waiting = territory->unfinal / UNFINAL_PER_WINDOW;
-    return min_u64(gateway->window_min_ms * (1 + waiting), gateway->window_max_ms);
+    u64 factor = gateway->settle.unfinal < UNFINAL_FINE   ? 1
+                 : gateway->settle.unfinal < UNFINAL_MANY ? 5
+                                                          : 20;
+    return min_u64(gateway->window_min_ms * factor, gateway->window_max_ms);
 }
 
 /* due_ms: when the next window is to be closed; UINT64_MAX: nothing is waiting. */

@@ -45,6 +45,10 @@ struct ports {
     err (*sign)(void *ctx, bytes input, u64 gas, struct arena *arena, u64 deadline_ms,
                 bytes *ret_raw, struct hash *ret_tx);
     void (*unsign)(void *ctx);
+    /* reserve: nonces below belong to commits in the log. fill: sends transactions that do nothing
+     * with the first `count` nonces that the ledger misses; then goes on at `resume`. */
+    void (*reserve)(void *ctx, u64 next_nonce);
+    err (*fill)(void *ctx, u64 count, u64 resume, u64 deadline_ms);
     err (*submit)(void *ctx, bytes raw, u64 deadline_ms);
     /* copies: gives the transaction to holders until COMMIT_COPIES acknowledged; how many did. */
     size_t (*copies)(void *ctx, bytes raw, const u32 *providers, size_t count, u64 deadline_ms);

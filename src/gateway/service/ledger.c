@@ -3,12 +3,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ledger/exec/gas.h"
 #include "ledger/exec/native.h"
 #include "transfer/spool.h"
 
 #define COPY_TIMEOUT_MS 3000
 #define SEND_AGAIN_MS 3000
-#define PLACE_TIMEOUT_MS 60000
+#define FILL_MAX 64
 
 static struct segment_put_options put_options(struct gateway *gateway)
 {
@@ -190,6 +191,41 @@ static void unsign(void *ctx)
     chain_account_resync(gateway->account);
 }
 
+static void reserve(void *ctx, u64 next_nonce)
+{
+    struct gateway *gateway = ctx;
+    chain_account_reserve(gateway->account, next_nonce);
+}
+
+/* A transfer of nothing to oneself. */
+static err fill_one(struct gateway *gateway, u64 deadline_ms)
+{
+    const struct chain_call call = {.to = chain_account_address(gateway->account),
+                                    .gas_limit = GAS_TX};
+    struct arena arena;
+    bytes raw;
+    struct hash tx;
+    arena_init(&arena, KIB(64));
+    err e = chain_sign(gateway->account, &call, &arena, deadline_ms, &raw, &tx);
+    if (is_ok(e)) {
+        e = chain_submit_raw(gateway->chain, raw, deadline_ms);
+    }
+    arena_free(&arena);
+    return is_err(e, ERR_REFUSED) ? ok() : e; /* somebody has that nonce: no gap there */
+}
+
+static err fill(void *ctx, u64 count, u64 resume, u64 deadline_ms)
+{
+    struct gateway *gateway = ctx;
+    err e = ok();
+    chain_account_rewind(gateway->account);
+    for (u64 i = 0; i < min_u64(count, FILL_MAX) && is_ok(e); i++) {
+        e = fill_one(gateway, deadline_ms);
+    }
+    chain_account_reserve(gateway->account, resume);
+    return e;
+}
+
 static err submit(void *ctx, bytes raw, u64 deadline_ms)
 {
     struct gateway *gateway = ctx;
@@ -347,6 +383,8 @@ struct ports ledger_ports(struct gateway *gateway)
         .ticket_next = next_ticket,
         .sign = sign,
         .unsign = unsign,
+        .reserve = reserve,
+        .fill = fill,
         .submit = submit,
         .copies = copies,
         .receipt = receipt_of,

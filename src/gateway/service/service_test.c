@@ -430,7 +430,6 @@ static void a_restart_finishes_what_was_answered(struct world *w)
         snprintf(key, sizeof key, "k-%d", i);
         check_content(w, key, BYTES_OF(content));
     }
-    w->next_nonce = 4;
     world_settle(w);
     assert_int_equal(w->tx_count, 4);
     assert_int_equal(put_object(w, "after", BYTES_OF(content), 5000), SERVICE_OK);
@@ -456,6 +455,22 @@ static void a_taken_nonce_is_signed_again(struct world *w)
     world_settle(w);
     assert_int_equal(w->tx_count, 1);
     assert_int_equal(w->sealed[0].record.n, 6);
+}
+
+static void a_lost_transaction_leaves_no_gap(struct world *w)
+{
+    u8 content[5000] = {5};
+    w->next_nonce = 2; /* two transactions of others were signed and never got there */
+    assert_int_equal(put_object(w, "g", BYTES_OF(content), 5000), SERVICE_OK);
+    assert_int_equal(w->tx_count, 0);
+    list_for (it, &w->gateway->settle.entries) { /* some time passes */
+        struct unsettled *entry = list_entry(it, struct unsettled, node);
+        entry->facts.born_ms -= min_u64(entry->facts.born_ms, SETTLE_GAP_MS);
+        entry->facts.submitted_ms = 0;
+    }
+    world_settle(w);
+    assert_int_equal(w->fills, 1);
+    assert_int_equal(w->tx_count, 1);
 }
 
 static void numbers_of_given_up_segments_are_used_again(struct world *w)
@@ -567,6 +582,7 @@ WORLD_TEST(a_head_that_somebody_else_moved_is_a_conflict)
 WORLD_TEST(missing_holders_are_placed)
 WORLD_TEST(a_restart_finishes_what_was_answered)
 WORLD_TEST(a_taken_nonce_is_signed_again)
+WORLD_TEST(a_lost_transaction_leaves_no_gap)
 WORLD_TEST(numbers_of_given_up_segments_are_used_again)
 WORLD_TEST(an_empty_bucket_lets_go_of_its_journal)
 WORLD_TEST(too_much_that_is_open_slows_down)
@@ -590,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_missing_holders_are_placed),
         cmocka_unit_test(test_a_restart_finishes_what_was_answered),
         cmocka_unit_test(test_a_taken_nonce_is_signed_again),
+        cmocka_unit_test(test_a_lost_transaction_leaves_no_gap),
         cmocka_unit_test(test_numbers_of_given_up_segments_are_used_again),
         cmocka_unit_test(test_an_empty_bucket_lets_go_of_its_journal),
         cmocka_unit_test(test_too_much_that_is_open_slows_down),

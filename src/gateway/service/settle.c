@@ -19,6 +19,8 @@ const char *settle_action_name(enum settle_action action)
         return "wait";
     case SETTLE_SUBMIT:
         return "submit";
+    case SETTLE_FILL_GAP:
+        return "fill gap";
     case SETTLE_SIGN_AGAIN:
         return "sign again";
     case SETTLE_ISSUE_AGAIN:
@@ -47,8 +49,8 @@ static enum settle_action step_sending(const struct settle_facts *f, u64 *ret_ne
         return SETTLE_SIGN_AGAIN;
     }
     bool gap = f->nonce_known && f->account_nonce < f->nonce && f->is_oldest;
-    if (gap && f->now_ms - f->born_ms >= SETTLE_GAP_MS) {
-        return SETTLE_SIGN_AGAIN;
+    if (gap && f->now_ms - max_u64(f->born_ms, f->filled_ms) >= SETTLE_GAP_MS) {
+        return SETTLE_FILL_GAP;
     }
     if (f->submitted_ms == 0 || f->now_ms - f->submitted_ms >= SETTLE_SUBMIT_MS) {
         return SETTLE_SUBMIT;

@@ -20,7 +20,7 @@
 
 #define SETTLE_SUBMIT_MS 3000 /* between submissions */
 #define SETTLE_TAKEN_MS 4000  /* the nonce is used and no receipt turns up */
-#define SETTLE_GAP_MS 20000   /* nothing has the nonce before it */
+#define SETTLE_GAP_MS 10000   /* nothing has the nonce before it */
 #define SETTLE_RETRY_MS 1000  /* first pause after a refusal; doubles */
 #define SETTLE_RETRY_MAX_MS 30000
 #define SETTLE_COMPLETE_MS 2000 /* first pause between attempts to place holders; doubles */
@@ -31,6 +31,7 @@
 enum settle_action {
     SETTLE_WAIT,
     SETTLE_SUBMIT,
+    SETTLE_FILL_GAP,    /* nonces before it that no transaction has */
     SETTLE_SIGN_AGAIN,  /* the same commit, another nonce */
     SETTLE_ISSUE_AGAIN, /* refused parts under a new epoch */
     SETTLE_COMPLETE,    /* place missing holders */
@@ -42,7 +43,8 @@ struct settle_facts {
     u64 now_ms;
     u64 born_ms;
     u64 submitted_ms; /* last time; 0: never */
-    bool is_oldest;   /* no entry before it is without a receipt */
+    u64 filled_ms;    /* last attempt to fill a gap */
+    bool is_oldest;   /* none without a receipt has a lower nonce */
     u64 nonce;
     bool nonce_known;   /* account_nonce is */
     u64 account_nonce;  /* transactions of the account in final blocks */

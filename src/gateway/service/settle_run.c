@@ -444,6 +444,7 @@ static err sign_and_save(struct gateway *gateway, struct unsettled *entry, bytes
     }
     arena_free(&arena);
     TRY(e);
+    ports->reserve(ports->ctx, entry->facts.nonce + 1);
     set_final(gateway, entry, false);
     entry->facts.refused = false;
     submit(gateway, entry);
@@ -496,6 +497,26 @@ static void issue_again(struct gateway *gateway, struct unsettled *entry)
     if (!is_ok(e)) {
         log_warn("gateway", "a refused commit cannot be issued again yet: %s", err_text(e));
     }
+}
+
+/* fill_gap: a transaction that needed no log entry got lost with the pool that it waited in. */
+static void fill_gap(struct gateway *gateway, struct unsettled *entry)
+{
+    u64 count_missing = entry->facts.nonce - entry->facts.account_nonce;
+    u64 resume = 0;
+    list_for (it, &gateway->settle.entries) {
+        const struct unsettled *other = list_entry(it, struct unsettled, node);
+        resume = other->facts.is_final ? resume : max_u64(resume, other->facts.nonce + 1);
+    }
+    u64 deadline_ms = gateway_in(gateway, LEDGER_TIMEOUT_MS);
+    err e = gate_enter(gateway->loop, &gateway->signing, 1, deadline_ms);
+    if (is_ok(e)) {
+        e = gateway->ports.fill(gateway->ports.ctx, count_missing, resume, deadline_ms);
+        gate_leave(&gateway->signing, 1);
+    }
+    entry->facts.filled_ms = loop_now_ms(gateway->loop);
+    log_info("gateway", "a gap of %llu before nonce %llu: %s", (unsigned long long)count_missing,
+             (unsigned long long)entry->facts.nonce, is_ok(e) ? "filled" : err_text(e));
 }
 
 /* ---- placing late holders ---- */
@@ -614,6 +635,9 @@ static void act(struct gateway *gateway, struct unsettled *entry, enum settle_ac
     case SETTLE_SUBMIT:
         submit(gateway, entry);
         return;
+    case SETTLE_FILL_GAP:
+        fill_gap(gateway, entry);
+        return;
     case SETTLE_SIGN_AGAIN:
     case SETTLE_ISSUE_AGAIN:
         log_info("gateway", "a commit of territory %llu: %s", (unsigned long long)entry->territory,
@@ -672,11 +696,21 @@ static bool is_blocked(const struct gateway *gateway, const struct unsettled *en
     return false;
 }
 
+static u64 lowest_nonce(const struct gateway *gateway)
+{
+    u64 lowest = UINT64_MAX;
+    list_for (it, &gateway->settle.entries) {
+        const struct unsettled *entry = list_entry(it, struct unsettled, node);
+        lowest = entry->facts.is_final ? lowest : min_u64(lowest, entry->facts.nonce);
+    }
+    return lowest;
+}
+
 /* look: one pass over all entries; *ret_next_ms: when to come back at the latest. */
 static void look(struct gateway *gateway, const struct round *round, bool new_head,
                  u64 *ret_next_ms)
 {
-    bool is_oldest = true;
+    u64 lowest = lowest_nonce(gateway);
     struct list *it = gateway->settle.entries.next;
     while (it != &gateway->settle.entries && !gateway->closing) {
         struct unsettled *entry = list_entry(it, struct unsettled, node);
@@ -685,8 +719,7 @@ static void look(struct gateway *gateway, const struct round *round, bool new_he
         if (!entry->facts.is_final && new_head) {
             check_receipt(gateway, entry);
         }
-        update_facts(gateway, entry, round, is_oldest);
-        is_oldest = is_oldest && entry->facts.is_final;
+        update_facts(gateway, entry, round, entry->facts.nonce == lowest);
         entry->facts.is_blocked = entry->facts.refused && is_blocked(gateway, entry);
         enum settle_action action = settle_step(&entry->facts, &next_ms);
         it = it->next;
@@ -770,6 +803,7 @@ static err replay_one(void *ctx, const struct index_pending *pending)
         territory->unfinal++;
     }
     settle_add(&gateway->settle, entry);
+    gateway->ports.reserve(gateway->ports.ctx, entry->facts.nonce + 1);
     hint_segments(gateway, entry);
     return ok();
 }
@@ -782,7 +816,7 @@ static err submit_all(struct gateway *gateway, u64 deadline_ms)
         struct unsettled *entry = list_entry(it, struct unsettled, node);
         err e = gateway->ports.submit(gateway->ports.ctx, bytes_make(entry->raw, entry->raw_len),
                                       deadline_ms);
-        if (!is_ok(e) && !is_err(e, ERR_REFUSED)) {
+        if (!is_ok(e) && !is_err(e, ERR_REFUSED) && !is_err(e, ERR_BUSY)) {
             return e;
         }
         entry->facts.submitted_ms = loop_now_ms(gateway->loop);

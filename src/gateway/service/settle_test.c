@@ -37,6 +37,8 @@ static void react(struct life *life, enum settle_action action)
     if (action == SETTLE_SUBMIT) {
         f->submitted_ms = f->now_ms;
         life->submits++;
+    } else if (action == SETTLE_FILL_GAP) {
+        f->filled_ms = f->now_ms;
     } else if (action == SETTLE_SIGN_AGAIN || action == SETTLE_ISSUE_AGAIN) {
         f->attempts++;
         f->attempted_ms = f->now_ms;
@@ -119,17 +121,15 @@ static void a_gap_before_the_oldest(void **state)
     (void)state;
     struct life life = life_begin();
     life.facts.account_nonce = 4;
-    life.facts.submitted_ms = 20500; /* as if just done */
-    life.facts.now_ms = 20500;
-    run(&life, 22000);
-    expect(&life, "21.0 sign again, 21.5 submit, ");
+    run(&life, 12500);
+    life.facts.account_nonce = 5;
+    run(&life, 14000);
+    expect(&life, "1.0 submit, 4.0 submit, 7.0 submit, 10.0 submit, 11.0 fill gap, 13.0 submit, ");
     life = life_begin();
     life.facts.account_nonce = 4;
     life.facts.is_oldest = false; /* the one before it fills the gap */
-    life.facts.submitted_ms = 30000;
-    life.facts.now_ms = 30000;
-    run(&life, 32000);
-    expect(&life, "");
+    run(&life, 12500);
+    expect(&life, "1.0 submit, 4.0 submit, 7.0 submit, 10.0 submit, ");
 }
 
 static void refusals_are_retried_with_pauses(void **state)
@@ -196,7 +196,8 @@ static void hostile_facts_lose_nothing(void **state)
         f.completed_ms = prng_below(&rng, f.now_ms + 1);
         enum settle_action action = settle_step(&f, &next_ms);
         assert_false(action == SETTLE_REMOVE && (!f.is_final || f.refused || f.completing));
-        assert_false(f.is_final && (action == SETTLE_SUBMIT || action == SETTLE_SIGN_AGAIN));
+        assert_false(f.is_final && (action == SETTLE_SUBMIT || action == SETTLE_SIGN_AGAIN ||
+                                    action == SETTLE_FILL_GAP));
         assert_false(!f.is_final && (action == SETTLE_COMPLETE || action == SETTLE_ISSUE_AGAIN));
         assert_true(action != SETTLE_WAIT || next_ms > f.now_ms);
     }

@@ -89,6 +89,7 @@ struct world {
     u64 reissued;
     u64 placed;
     u64 completions;
+    u64 fills;
 };
 
 static inline const struct redundancy_info *world_class(void) { return redundancy_find(RS_2_4); }
@@ -376,6 +377,22 @@ static inline void world_unsign(void *ctx)
     w->next_nonce = w->nonce;
 }
 
+static inline void world_reserve(void *ctx, u64 next_nonce)
+{
+    struct world *w = ctx;
+    w->next_nonce = max_u64(w->next_nonce, next_nonce);
+}
+
+static inline err world_fill(void *ctx, u64 count, u64 resume, u64 deadline_ms)
+{
+    struct world *w = ctx;
+    (void)deadline_ms;
+    w->nonce += count; /* carried out at once */
+    w->next_nonce = max_u64(w->nonce, resume);
+    w->fills++;
+    return ok();
+}
+
 static inline size_t world_copies(void *ctx, bytes raw, const u32 *providers, size_t count,
                                   u64 deadline_ms)
 {
@@ -526,6 +543,8 @@ static inline struct ports world_ports(struct world *w)
         .ticket_next = world_ticket_next,
         .sign = world_sign,
         .unsign = world_unsign,
+        .reserve = world_reserve,
+        .fill = world_fill,
         .submit = world_submit,
         .copies = world_copies,
         .receipt = world_receipt,
