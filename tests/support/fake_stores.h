@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #define FAKE_STORES_MAX 64
-#define FAKE_FRAGMENTS_MAX 128
+#define FAKE_FRAGMENTS_MAX 64
 #define FAKE_TIMEOUT_MS 600000
 
 #define FAKE_LATE_MS 4000
