@@ -135,14 +135,10 @@ static void account_insert(struct pool_account *account, struct pool_entry *entr
 
 /* --- adding --- */
 
-/* A transaction on its way in. */
+/* A checked transaction on its way in, with what the state says of its sender. */
 struct candidate {
-    struct tx tx;
-    bytes raw;
-    struct hash hash;
-    struct address sender;
-    struct account account; /* the sender's */
-    struct u256 cost;
+    const struct pool_checked *in;
+    struct account account;
 };
 
 static bool price_at_least(struct u256 fee, struct u256 old, u64 percent)
@@ -153,41 +149,46 @@ static bool price_at_least(struct u256 fee, struct u256 old, u64 percent)
            u256_cmp(left, right) >= 0;
 }
 
-/* What needs no state. */
-static enum tx_verdict check_form(const struct pool *pool, struct candidate *candidate,
-                                  struct arena *arena)
+enum tx_verdict pool_check(const struct pool_options *options, struct arena *arena, bytes raw,
+                           struct pool_checked *ret_checked)
 {
-    const struct pool_options *options = &pool->options;
-    enum tx_verdict verdict = tx_decode(arena, candidate->raw, &candidate->tx);
+    struct pool_checked checked = {.raw = raw};
+    enum tx_verdict verdict = tx_decode(arena, raw, &checked.tx);
+    tx_hash(&checked.hash, raw);
+    ret_checked->hash = checked.hash;
     if (verdict != TX_VALID) {
         return verdict;
     }
-    if (!candidate->tx.has_chain_id) {
+    if (!checked.tx.has_chain_id) {
         return TX_UNPROTECTED;
     }
-    verdict = tx_check(&candidate->tx, options->chain_id, options->block_gas_limit);
+    verdict = tx_check(&checked.tx, options->chain_id, options->block_gas_limit);
     if (verdict != TX_VALID) {
         return verdict;
     }
-    if (u256_cmp(candidate->tx.max_priority, options->tip_min) < 0) {
+    if (u256_cmp(checked.tx.max_priority, options->tip_min) < 0) {
         return TX_UNDERPRICED;
     }
-    bool fits = u256_mul_u64(&candidate->cost, candidate->tx.max_fee, candidate->tx.gas_limit) &&
-                u256_add(&candidate->cost, candidate->cost, candidate->tx.value);
+    bool fits = u256_mul_u64(&checked.cost, checked.tx.max_fee, checked.tx.gas_limit) &&
+                u256_add(&checked.cost, checked.cost, checked.tx.value);
     if (!fits) {
         return TX_INSUFFICIENT_FUNDS;
     }
-    return tx_sender(&candidate->tx, &candidate->sender) ? TX_VALID : TX_SIGNATURE_INVALID;
+    if (!tx_sender(&checked.tx, &checked.sender)) {
+        return TX_SIGNATURE_INVALID;
+    }
+    *ret_checked = checked;
+    return TX_VALID;
 }
 
 /* Whether the balance covers this and everything else of the account that would stay. */
 static bool funds_suffice(const struct pool_account *account, const struct candidate *candidate)
 {
-    struct u256 sum = candidate->cost;
+    struct u256 sum = candidate->in->cost;
     if (account != NULL) {
         list_for (node, &account->txs) {
             const struct pool_tx *tx = &entry_by_nonce(node)->tx;
-            if (tx->nonce != candidate->tx.nonce && !u256_add(&sum, sum, tx->cost)) {
+            if (tx->nonce != candidate->in->tx.nonce && !u256_add(&sum, sum, tx->cost)) {
                 return false;
             }
         }
@@ -199,12 +200,12 @@ static err check_state(const struct pool *pool, const struct state_source *sourc
                        struct candidate *candidate, enum tx_verdict *ret_verdict)
 {
     struct account to;
-    TRY(source->account(source->ctx, &candidate->sender, &candidate->account));
-    TRY(source->account(source->ctx, &candidate->tx.to, &to));
-    bool runs_code = native_find(&candidate->tx.to) == NULL &&
-                     (account_has_code(&to) || address_is_precompile(&candidate->tx.to));
-    u64 ahead = candidate->tx.nonce - candidate->account.nonce;
-    if (candidate->tx.nonce < candidate->account.nonce) {
+    TRY(source->account(source->ctx, &candidate->in->sender, &candidate->account));
+    TRY(source->account(source->ctx, &candidate->in->tx.to, &to));
+    bool runs_code = native_find(&candidate->in->tx.to) == NULL &&
+                     (account_has_code(&to) || address_is_precompile(&candidate->in->tx.to));
+    u64 ahead = candidate->in->tx.nonce - candidate->account.nonce;
+    if (candidate->in->tx.nonce < candidate->account.nonce) {
         *ret_verdict = TX_NONCE_TOO_LOW;
     } else if (ahead >= pool->options.account_txs_max) {
         *ret_verdict = TX_NONCE_TOO_HIGH;
@@ -213,7 +214,8 @@ static err check_state(const struct pool *pool, const struct state_source *sourc
     } else if (runs_code) {
         *ret_verdict = TX_CODE_UNSUPPORTED;
     } else {
-        const struct pool_account *account = map_get(&pool->by_sender, BYTES_OF(candidate->sender));
+        const struct pool_account *account =
+            map_get(&pool->by_sender, BYTES_OF(candidate->in->sender));
         *ret_verdict = funds_suffice(account, candidate) ? TX_VALID : TX_INSUFFICIENT_FUNDS;
     }
     return ok();
@@ -257,10 +259,10 @@ static bool pool_has_room(const struct pool *pool, size_t bytes_more)
 static bool make_room(struct pool *pool, const struct candidate *candidate, bool is_ready)
 {
     struct pool_tx tx = {.is_ready = is_ready,
-                         .max_priority = candidate->tx.max_priority,
+                         .max_priority = candidate->in->tx.max_priority,
                          .arrival = pool->arrivals};
-    while (!pool_has_room(pool, candidate->raw.len)) {
-        struct pool_entry *victim = find_victim(pool, &candidate->sender);
+    while (!pool_has_room(pool, candidate->in->raw.len)) {
+        struct pool_entry *victim = find_victim(pool, &candidate->in->sender);
         bool less =
             victim != NULL && (victim->tx.is_ready != is_ready
                                    ? worth_less(&victim->tx, &tx)
@@ -277,38 +279,39 @@ static bool make_room(struct pool *pool, const struct candidate *candidate, bool
 
 static struct pool_entry *entry_new(struct pool *pool, const struct candidate *candidate)
 {
-    struct pool_entry *entry = mem_alloc(sizeof *entry + candidate->raw.len);
-    memcpy(entry->raw, candidate->raw.data, candidate->raw.len);
+    struct pool_entry *entry = mem_alloc(sizeof *entry + candidate->in->raw.len);
+    memcpy(entry->raw, candidate->in->raw.data, candidate->in->raw.len);
     entry->tx = (struct pool_tx){
-        .raw = bytes_make(entry->raw, candidate->raw.len),
-        .hash = candidate->hash,
-        .sender = candidate->sender,
-        .nonce = candidate->tx.nonce,
-        .gas_limit = candidate->tx.gas_limit,
-        .max_fee = candidate->tx.max_fee,
-        .max_priority = candidate->tx.max_priority,
-        .cost = candidate->cost,
+        .raw = bytes_make(entry->raw, candidate->in->raw.len),
+        .hash = candidate->in->hash,
+        .sender = candidate->in->sender,
+        .nonce = candidate->in->tx.nonce,
+        .gas_limit = candidate->in->tx.gas_limit,
+        .max_fee = candidate->in->tx.max_fee,
+        .max_priority = candidate->in->tx.max_priority,
+        .cost = candidate->in->cost,
         .arrival = pool->arrivals++,
     };
-    map_put(&pool->by_hash, BYTES_OF(candidate->hash), entry);
+    map_put(&pool->by_hash, BYTES_OF(candidate->in->hash), entry);
     list_push_back(&pool->oldest, &entry->by_arrival);
-    pool->bytes += candidate->raw.len;
+    pool->bytes += candidate->in->raw.len;
     return entry;
 }
 
 /* Limits, replacement and room; then the candidate is in. */
 static enum tx_verdict admit(struct pool *pool, const struct candidate *candidate)
 {
-    struct pool_account *account = account_of(pool, &candidate->sender);
+    struct pool_account *account = account_of(pool, &candidate->in->sender);
     account->nonce = candidate->account.nonce;
     account_settle(pool, account);
-    u64 ahead = candidate->tx.nonce - account->nonce;
+    u64 ahead = candidate->in->tx.nonce - account->nonce;
     bool is_ready = ahead <= account->ready;
-    struct pool_entry *old = account_find(account, candidate->tx.nonce);
+    struct pool_entry *old = account_find(account, candidate->in->tx.nonce);
     enum tx_verdict verdict = TX_VALID;
     if (old != NULL) {
-        bool pays = price_at_least(candidate->tx.max_fee, old->tx.max_fee, BUMP_PERCENT) &&
-                    price_at_least(candidate->tx.max_priority, old->tx.max_priority, BUMP_PERCENT);
+        bool pays =
+            price_at_least(candidate->in->tx.max_fee, old->tx.max_fee, BUMP_PERCENT) &&
+            price_at_least(candidate->in->tx.max_priority, old->tx.max_priority, BUMP_PERCENT);
         verdict = pays ? TX_VALID : TX_REPLACEMENT_UNDERPRICED;
     } else if (account->count >= pool->options.account_txs_max ||
                (!is_ready && account->count - account->ready >= pool->options.account_queued_max)) {
@@ -327,32 +330,33 @@ static enum tx_verdict admit(struct pool *pool, const struct candidate *candidat
     return verdict;
 }
 
-static err add(struct pool *pool, const struct state_source *source, struct candidate *candidate,
-               struct arena *arena, enum tx_verdict *ret_verdict)
+err pool_admit(struct pool *pool, const struct state_source *source,
+               const struct pool_checked *checked, enum tx_verdict *ret_verdict)
 {
-    *ret_verdict = check_form(pool, candidate, arena);
-    if (*ret_verdict != TX_VALID) {
+    struct candidate candidate = {.in = checked};
+    if (map_get(&pool->by_hash, BYTES_OF(checked->hash)) != NULL) {
+        *ret_verdict = TX_ALREADY_KNOWN;
         return ok();
     }
     enum tx_verdict verdict;
-    TRY(check_state(pool, source, candidate, &verdict));
-    *ret_verdict = verdict == TX_VALID ? admit(pool, candidate) : verdict;
+    TRY(check_state(pool, source, &candidate, &verdict));
+    *ret_verdict = verdict == TX_VALID ? admit(pool, &candidate) : verdict;
     return ok();
 }
 
 err pool_add(struct pool *pool, const struct state_source *source, bytes raw, struct hash *ret_hash,
              enum tx_verdict *ret_verdict)
 {
-    struct candidate candidate = {.raw = raw};
-    tx_hash(&candidate.hash, raw);
-    *ret_hash = candidate.hash;
-    if (map_get(&pool->by_hash, BYTES_OF(candidate.hash)) != NULL) {
+    struct pool_checked checked;
+    struct arena arena;
+    tx_hash(ret_hash, raw);
+    if (map_get(&pool->by_hash, BYTES_OF(*ret_hash)) != NULL) {
         *ret_verdict = TX_ALREADY_KNOWN;
         return ok();
     }
-    struct arena arena;
     arena_init(&arena, TX_DECODE_BYTES);
-    err e = add(pool, source, &candidate, &arena, ret_verdict);
+    *ret_verdict = pool_check(&pool->options, &arena, raw, &checked);
+    err e = *ret_verdict == TX_VALID ? pool_admit(pool, source, &checked, ret_verdict) : ok();
     arena_free(&arena);
     return e;
 }

@@ -62,10 +62,27 @@ struct pool {
 void pool_init(struct pool *pool, const struct pool_options *options);
 void pool_free(struct pool *pool);
 
-/* pool_add: checks a raw transaction completely (form, signature, chain, gas, fees, nonce, funds of
- * the account with all its waiting transactions, and that it runs no code that is not executed) and
- * keeps a copy. *ret_hash is set whenever the bytes decode, also for TX_ALREADY_KNOWN. Faults come
- * from `source` only. */
+/* A transaction of which everything has been checked that needs neither state nor pool. */
+struct pool_checked {
+    struct tx tx;
+    bytes raw; /* borrowed */
+    struct hash hash;
+    struct address sender;
+    struct u256 cost; /* gas_limit * max_fee + value */
+};
+/* pool_check: form, chain, gas, fees, and the recovery of the sender, which is most of the cost of
+ * a transaction. Pure, so it may run on any thread; `arena` (TX_DECODE_BYTES) holds the access
+ * list. ret_checked->hash is set whatever the verdict. */
+enum tx_verdict pool_check(const struct pool_options *options, struct arena *arena, bytes raw,
+                           struct pool_checked *ret_checked);
+/* pool_admit: the rest: nonce and funds of the account, limits, replacement; keeps a copy of the
+ * raw bytes. Faults come from `source` only. */
+err pool_admit(struct pool *pool, const struct state_source *source,
+               const struct pool_checked *checked, enum tx_verdict *ret_verdict);
+/* pool_add: pool_check() and pool_admit(). Checks a raw transaction completely (form, signature,
+ * chain, gas, fees, nonce, funds of the account with all its waiting transactions, and that it runs
+ * no code that is not executed) and keeps a copy. *ret_hash is set whenever the bytes decode, also
+ * for TX_ALREADY_KNOWN. Faults come from `source` only. */
 err pool_add(struct pool *pool, const struct state_source *source, bytes raw, struct hash *ret_hash,
              enum tx_verdict *ret_verdict);
 /* pool_advance: after a block: sets the next base fee, drops what has been included or became
