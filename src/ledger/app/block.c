@@ -42,6 +42,7 @@ void app_params_hash(struct hash *out, const struct genesis *genesis)
 struct block_env app_env(const struct app *app, u64 time, const struct address *coinbase)
 {
     return (struct block_env){
+        .fork = FORK_OSAKA,
         .chain_id = app->info.chain_id,
         .height = app->info.height + 1,
         .time = time,
@@ -210,6 +211,7 @@ static err genesis_modules(struct executor *executor, const struct genesis *gene
 static err genesis_state(const struct genesis *genesis, struct journal *journal)
 {
     struct block_env env = {
+        .fork = FORK_OSAKA,
         .chain_id = genesis->chain_id,
         .time = genesis->time,
         .gas_limit = genesis->gas_limit,

@@ -32,6 +32,7 @@ err app_env_of(struct app *app, u64 height, struct block_env *ret_env)
     struct block_header header;
     TRY(app_header(app, height, &header));
     *ret_env = (struct block_env){
+        .fork = FORK_OSAKA,
         .chain_id = app->info.chain_id,
         .height = header.number,
         .time = header.time,
@@ -49,6 +50,7 @@ err app_env_after(struct app *app, u64 height, u64 time, struct block_env *ret_e
     struct block_header header;
     TRY(app_header(app, height, &header));
     *ret_env = (struct block_env){
+        .fork = FORK_OSAKA,
         .chain_id = app->info.chain_id,
         .height = height + 1,
         .time = max_u64(time, header.time + 1),

@@ -70,7 +70,8 @@ static void world_init(struct world *world)
     struct state_source source = {
         .account = source_account, .slot = source_slot, .code = source_code};
     *world = (struct world){
-        .env = {.chain_id = 7,
+        .env = {.fork = FORK_OSAKA,
+                .chain_id = 7,
                 .height = 5,
                 .time = 1000,
                 .gas_limit = 30000000,

@@ -1,7 +1,7 @@
 /* frame.h: what a native module sees of the call that runs it.
  *
- * The executor (and later the EVM) creates a frame per call; a module handler gets nothing else: no
- * clock, no I/O, no other state. Everything it does goes through the journal behind these
+ * The executor (ledger/evm) creates a frame per call of a module; a module handler gets nothing
+ * else: no clock, no I/O, no other state. Everything it does goes through the journal behind these
  * functions, so a revert of the frame, or of any frame above it, undoes it.
  *
  * Two kinds of failure: an `err` is a fault of this machine (a disk) and aborts the block without
@@ -12,6 +12,7 @@
 #define LEDGER_EXEC_FRAME_H
 
 #include "base/arena.h"
+#include "ledger/exec/fork.h"
 #include "ledger/exec/slots.h"
 #include "ledger/exec/u256.h"
 
@@ -20,8 +21,17 @@ struct journal;
 enum call_kind { CALL_PLAIN, CALL_STATIC, CALL_DELEGATE, CALL_CODE };
 enum frame_status { FRAME_RUNNING, FRAME_REVERTED, FRAME_OUT_OF_GAS };
 
-/* What a block fixes for every transaction in it. */
+/* Where the hashes of former blocks come from (BLOCKHASH). Asked only for the 256 blocks before the
+ * one that runs; a zero hash for one that is not known. A `hash` of NULL: only the parent's is. */
+struct block_hashes {
+    void *ctx;
+    err (*hash)(void *ctx, u64 height, struct hash *ret_hash);
+};
+
+/* What a block fixes for every transaction in it. Zero is FORK_FRONTIER: name the fork. Native
+ * modules exist from Osaka on, so what a frame charges is Osaka's schedule. */
 struct block_env {
+    enum fork fork;
     u64 chain_id;
     u64 height;
     u64 time; /* seconds since 1970 */
@@ -30,6 +40,11 @@ struct block_env {
     struct u256 base_fee;
     struct hash prev_randao;
     struct hash parent_hash; /* of the Ethereum header of height - 1 */
+    struct u256 difficulty;  /* before Paris */
+    struct u256 blob_base_fee;
+    u64 blob_gas_max;     /* of the block; 0: blob transactions are not taken */
+    u64 blobs_per_tx_max; /* EIP-7594; 0: no limit of its own */
+    struct block_hashes hashes;
 };
 
 struct frame {

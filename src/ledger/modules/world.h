@@ -167,8 +167,8 @@ static inline void world_init(struct world *world)
     *world = (struct world){.gas = WORLD_GAS};
     arena_init(&world->arena, MIB(64));
     journal_init(&world->journal, &empty, MIB(256));
-    world->block =
-        (struct block_env){.chain_id = WORLD_CHAIN_ID, .time = WORLD_START, .gas_limit = 60000000};
+    world->block = (struct block_env){
+        .fork = FORK_OSAKA, .chain_id = WORLD_CHAIN_ID, .time = WORLD_START, .gas_limit = 60000000};
     struct address governance = world_person(0);
     struct buf config;
     buf_init(&config, 256);

@@ -120,6 +120,7 @@ static struct block_env env_of(const json_t *test)
 {
     const json_t *env = json_object_get(test, "env");
     struct block_env out = {
+        .fork = FORK_OSAKA,
         .chain_id = 1,
         .height = small_of(json_object_get(env, "currentNumber")),
         .time = small_of(json_object_get(env, "currentTimestamp")),
