@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #include <openssl/md5.h>
+#include <openssl/ripemd.h>
 #include <openssl/sha.h>
 
 #define HMAC_BLOCK_BYTES_MAX 128
@@ -127,6 +128,14 @@ void sha256_parts(struct hash *out, const struct bytes *parts, size_t count)
 void sha512(u8 out[64], bytes in) { state_hash(out, DIGEST_SHA512, in); }
 void md5(u8 out[16], bytes in) { state_hash(out, DIGEST_MD5, in); }
 void sha1(u8 out[20], bytes in) { state_hash(out, DIGEST_SHA1, in); }
+
+void ripemd160(u8 out[20], bytes in)
+{
+    RIPEMD160_CTX ctx;
+    assert_that(RIPEMD160_Init(&ctx) == 1);
+    assert_that(in.len == 0 || RIPEMD160_Update(&ctx, in.data, in.len) == 1);
+    assert_that(RIPEMD160_Final(out, &ctx) == 1);
+}
 
 void digest_init(struct digest *digest, enum digest_kind kind)
 {

@@ -19,6 +19,8 @@ void keccak256(struct hash *out, bytes in);
 void keccak256_parts(struct hash *out, const struct bytes *parts, size_t count);
 void md5(u8 out[16], bytes in);
 void sha1(u8 out[20], bytes in);
+/* ripemd160: for Ethereum's precompile 3. */
+void ripemd160(u8 out[20], bytes in);
 
 enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 
