@@ -241,12 +241,10 @@ err envelope_seal(struct envelope *ret, const struct master_key *master, bytes p
     return ok();
 }
 
-err envelope_open(struct master_key *ret, bytes in, bytes passphrase)
+static err envelope_read(struct envelope_head *ret_head, bytes *ret_sealed, bytes in)
 {
     struct reader reader;
     struct envelope_head head;
-    struct master_key opened;
-    struct aead_key key;
     reader_init(&reader, in);
     read_head(&reader, KIND_ENVELOPE, ENVELOPE_VERSION);
     u8 kdf = read_u8(&reader);
@@ -254,11 +252,26 @@ err envelope_open(struct master_key *ret, bytes in, bytes passphrase)
     head.memory_kib = read_be32(&reader);
     read_fixed(&reader, head.salt, sizeof head.salt);
     read_fixed(&reader, head.nonce, sizeof head.nonce);
-    bytes sealed = read_bytes(&reader, sizeof ret->b + AEAD_TAG_BYTES);
+    *ret_sealed = read_bytes(&reader, sizeof(struct master_key) + AEAD_TAG_BYTES);
     TRY(reader_done(&reader));
-    if (kdf != ENVELOPE_ARGON2ID || !head_within_limits(&head)) {
-        return fail(ERR_MALFORMED);
-    }
+    *ret_head = head;
+    return kdf == ENVELOPE_ARGON2ID && head_within_limits(&head) ? ok() : fail(ERR_MALFORMED);
+}
+
+bool envelope_valid(bytes in)
+{
+    struct envelope_head head;
+    bytes sealed;
+    return is_ok(envelope_read(&head, &sealed, in));
+}
+
+err envelope_open(struct master_key *ret, bytes in, bytes passphrase)
+{
+    struct envelope_head head;
+    struct master_key opened;
+    struct aead_key key;
+    bytes sealed;
+    TRY(envelope_read(&head, &sealed, in));
     if (!envelope_key(&key, &head, passphrase)) {
         return fail(ERR_FAILED);
     }

@@ -84,6 +84,8 @@ struct envelope {
  * ENVELOPE_PASSES_MAX, memory 8 to ENVELOPE_MEMORY_KIB_MAX. ERR_FAILED: no memory for Argon2id. */
 err envelope_seal(struct envelope *ret, const struct master_key *master, bytes passphrase,
                   u32 passes, u32 memory_kib, const u8 random[40]);
+/* envelope_valid: its form alone; whether it opens only the passphrase tells. */
+MUST_USE bool envelope_valid(bytes in);
 /* envelope_open: ERR_MALFORMED: no envelope, or parameters beyond the limits; ERR_FAILED: no
  * memory; ERR_INTEGRITY: wrong passphrase or damaged. */
 err envelope_open(struct master_key *ret, bytes in, bytes passphrase);

@@ -1,4 +1,5 @@
-/* accounts.c: S3 users: documents "user/ACCESSKEY" in the system bucket of their owner. */
+/* accounts.c: what the system bucket of an owner has: S3 users, as documents "user/ACCESSKEY", and
+ * the envelope of his master key. */
 #include "gateway/service/buckets.h"
 
 #include "base/log.h"
@@ -7,14 +8,15 @@
 #include "gateway/journal/kinds.h"
 
 #define USER_VERSION 1
-#define USER_NAME_PREFIX "user/"
-#define USER_BYTES_MAX 1024
+#define USER_BYTES_MAX 2048
 
 static void user_write(struct buf *out, const struct gateway_user *user)
 {
     write_head(out, KIND_USER, USER_VERSION);
     write_str16(out, bytes_str(user->id));
     write_str16(out, bytes_str(user->display_name));
+    write_str16(out, bytes_str(user->email));
+    write_str16(out, bytes_str(user->tenant));
     write_str16(out, bytes_str(user->access_key));
     write_str16(out, bytes_str(user->secret_key));
 }
@@ -22,11 +24,14 @@ static void user_write(struct buf *out, const struct gateway_user *user)
 static void read_text(struct reader *in, char *out, size_t cap)
 {
     bytes text = read_str16(in, cap - 1);
+    if (text.len > 0 && memchr(text.data, 0, text.len) != NULL) {
+        in->failed = true;
+    }
     memcpy(out, text.data != NULL ? text.data : (const u8 *)"", text.len);
     out[text.len] = '\0';
 }
 
-static err user_read(struct gateway_user *ret, const struct address *owner, bytes in)
+err gateway_user_read(struct gateway_user *ret_user, const struct address *owner, bytes in)
 {
     struct reader reader;
     struct gateway_user user = {.owner = *owner};
@@ -34,10 +39,12 @@ static err user_read(struct gateway_user *ret, const struct address *owner, byte
     read_head(&reader, KIND_USER, USER_VERSION);
     read_text(&reader, user.id, sizeof user.id);
     read_text(&reader, user.display_name, sizeof user.display_name);
+    read_text(&reader, user.email, sizeof user.email);
+    read_text(&reader, user.tenant, sizeof user.tenant);
     read_text(&reader, user.access_key, sizeof user.access_key);
     read_text(&reader, user.secret_key, sizeof user.secret_key);
     TRY(reader_done(&reader));
-    *ret = user;
+    *ret_user = user;
     mem_wipe(&user, sizeof user);
     return ok();
 }
@@ -74,7 +81,7 @@ static err look_in(void *ctx, const struct index_bucket *bucket)
         return ok();
     }
     TRY(e);
-    TRY(user_read(search->user, &bucket->owner, document));
+    TRY(gateway_user_read(search->user, &bucket->owner, document));
     search->found = true;
     return ok();
 }
@@ -93,17 +100,8 @@ err gateway_user_find(struct gateway *gateway, bytes access_key, struct gateway_
     return search.found ? ok() : fail(ERR_NOT_FOUND);
 }
 
-/* put_document: answered when it is durable. */
-static err put_document(struct gateway *gateway, const struct index_bucket *bucket, bytes name,
-                        bytes document, u64 deadline_ms)
+static err fault_of(enum service_verdict verdict)
 {
-    struct journal_op op = {.kind = JOURNAL_CONFIG,
-                            .key = name,
-                            .time_ms = loop_wall_ms(gateway->loop),
-                            .value = document};
-    struct change change = {.bucket = bucket, .ops = &op, .op_count = 1};
-    enum service_verdict verdict;
-    TRY(change_commit(gateway, &change, deadline_ms, &verdict));
     switch (verdict) {
     case SERVICE_OK:
         return ok();
@@ -128,6 +126,20 @@ static err put_document(struct gateway *gateway, const struct index_bucket *buck
     unreachable_case();
 }
 
+/* put_document: answered when it is durable. */
+static err put_document(struct gateway *gateway, const struct index_bucket *bucket, bytes name,
+                        bytes document, u64 deadline_ms)
+{
+    struct journal_op op = {.kind = JOURNAL_CONFIG,
+                            .key = name,
+                            .time_ms = loop_wall_ms(gateway->loop),
+                            .value = document};
+    struct change change = {.bucket = bucket, .ops = &op, .op_count = 1};
+    enum service_verdict verdict;
+    TRY(change_commit(gateway, &change, deadline_ms, &verdict));
+    return fault_of(verdict);
+}
+
 static bool texts_fit(const struct gateway_user *user)
 {
     const struct {
@@ -135,6 +147,8 @@ static bool texts_fit(const struct gateway_user *user)
         size_t cap;
     } texts[] = {{user->id, sizeof user->id},
                  {user->display_name, sizeof user->display_name},
+                 {user->email, sizeof user->email},
+                 {user->tenant, sizeof user->tenant},
                  {user->access_key, sizeof user->access_key},
                  {user->secret_key, sizeof user->secret_key}};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -172,4 +186,71 @@ err gateway_user_add(struct gateway *gateway, const struct gateway_user *user, u
     }
     buf_free(&document);
     return e;
+}
+
+/* ---- the envelope ---- */
+
+err gateway_envelope_find(struct gateway *gateway, const struct address *owner,
+                          struct envelope *ret_envelope)
+{
+    struct hash salt;
+    struct hash id;
+    struct index_view *view;
+    bytes document;
+    system_bucket_salt(&salt);
+    bucket_id(&id, owner, &salt);
+    TRY(index_view_open(gateway->index, &view));
+    err e = index_config(view, &id, bytes_str(ENVELOPE_NAME), &document);
+    if (is_ok(e) && document.len != sizeof ret_envelope->b) {
+        e = fail(ERR_NOT_FOUND);
+    }
+    if (is_ok(e)) {
+        memcpy(ret_envelope->b, document.data, document.len);
+    }
+    index_view_close(view);
+    return e;
+}
+
+/* put_envelope: the record in clear and the document, together. */
+static err put_envelope(struct gateway *gateway, const struct index_bucket *bucket, bytes envelope,
+                        u64 deadline_ms)
+{
+    struct territory *territory = territory_get(gateway, bucket->territory);
+    struct journal_op op = {.kind = JOURNAL_CONFIG,
+                            .key = bytes_str(ENVELOPE_NAME),
+                            .time_ms = loop_wall_ms(gateway->loop),
+                            .value = envelope};
+    struct change change = {.bucket = bucket, .ops = &op, .op_count = 1};
+    enum service_verdict verdict;
+    if (territory == NULL || (territory->scope & SCOPE_WRITE) == 0) {
+        return fail(ERR_REFUSED);
+    }
+    if (gateway->closing || !territory->usable) {
+        return fail(ERR_BUSY);
+    }
+    struct commit_request *request = commit_request_new();
+    request->change = &change;
+    request->bucket = bucket->id;
+    request->envelope = envelope;
+    TRY(commit_run(territory, request, deadline_ms, &verdict));
+    return fault_of(verdict);
+}
+
+err gateway_envelope_put(struct gateway *gateway, const struct address *owner, bytes envelope,
+                         u64 deadline_ms)
+{
+    struct envelope found;
+    struct index_bucket bucket;
+    if (!envelope_valid(envelope)) {
+        return fail(ERR_MALFORMED);
+    }
+    err e = gateway_envelope_find(gateway, owner, &found);
+    if (is_ok(e) && bytes_eq(BYTES_OF(found), envelope)) {
+        return ok();
+    }
+    if (!is_ok(e) && !is_err(e, ERR_NOT_FOUND)) {
+        return e;
+    }
+    TRY(system_bucket(gateway, owner, deadline_ms, &bucket));
+    return put_envelope(gateway, &bucket, envelope, deadline_ms);
 }

@@ -13,6 +13,7 @@
 
 #include "base/metrics.h"
 #include "chain/chain.h"
+#include "data/keys.h"
 #include "gateway/journal/index.h"
 #include "transfer/segment_get.h"
 #include "transfer/segment_put.h"
@@ -66,14 +67,29 @@ struct gateway_user {
     struct address owner;
     char id[65];
     char display_name[65];
+    char email[255];
+    char tenant[65];
     char access_key[129];
     char secret_key[129];
 };
+#define USER_NAME_PREFIX "user/" /* and the access key: the name of a user's document */
+/* gateway_user_read: a user's document (docs/formats/system-bucket.md). ERR_MALFORMED. */
+err gateway_user_read(struct gateway_user *ret_user, const struct address *owner, bytes in);
 /* gateway_user_find: constant memory; ERR_NOT_FOUND. */
 err gateway_user_find(struct gateway *gateway, bytes access_key, struct gateway_user *ret_user);
 /* gateway_user_add: makes the owner's system bucket if there is none. ERR_EXISTS: the access key is
  * taken; ERR_NOT_FOUND: the owner has no territory here. */
 err gateway_user_add(struct gateway *gateway, const struct gateway_user *user, u64 deadline_ms);
+
+/* gateway_envelope_put: keeps the envelope of an owner's master key (data/keys.h) in the network: an
+ * unsealed record of his system bucket, its first one if the bucket is made for it. Another
+ * envelope than the one that is there comes on top and counts from then on (a new passphrase).
+ * ERR_MALFORMED: it is none; otherwise as gateway_user_add(). */
+err gateway_envelope_put(struct gateway *gateway, const struct address *owner, bytes envelope,
+                         u64 deadline_ms);
+/* gateway_envelope_find: the one that counts. ERR_NOT_FOUND. */
+err gateway_envelope_find(struct gateway *gateway, const struct address *owner,
+                          struct envelope *ret_envelope);
 
 /* ---- buckets ---- */
 /* bucket_create: in the owner's default territory, or the one that territory_name (a decimal

@@ -229,6 +229,7 @@ struct commit_request {
     struct hash bucket;
     bool drop;      /* the head goes to zero: the bucket is about to be removed */
     bytes snapshot; /* body of a snapshot record, in place of operations */
+    bytes envelope; /* goes before the operations of `change`, as a record in clear */
     bool wait_final;
     bool taken;
     bool answered;
@@ -246,6 +247,10 @@ void committer_run(void *territory);
 void commit_calldata(struct buf *out, u64 territory, bytes segments, const struct head_move *heads,
                      size_t head_count);
 u64 commit_gas(size_t segments, size_t receipts, size_t heads, size_t calldata_bytes);
+
+/* accounts.c */
+/* ENVELOPE_NAME: the configuration document of a system bucket that has its envelope. */
+#define ENVELOPE_NAME "envelope"
 
 /* settle_run.c */
 void settle_run(void *gateway);

@@ -7,6 +7,7 @@
 #define WINDOW_ARENA_BYTES MIB(24)
 #define OPS_BYTES_MAX (JOURNAL_RECORD_BYTES_MAX - JOURNAL_RECORD_OVERHEAD)
 #define OVERLAY_KEY_BYTES_MAX (1 + JOURNAL_KEY_BYTES_MAX)
+#define RECORDS_MAX (3 * WINDOW_BUCKETS_MAX) /* snapshot, envelope, operations */
 
 /* What an earlier request of the window did to a key or an upload. */
 struct overlay {
@@ -26,8 +27,8 @@ err window_open(struct territory *territory, struct window *ret_window)
     TRY(index_view_open(territory->gateway->index, &window.view));
     arena_init(&window.arena, WINDOW_ARENA_BYTES);
     window.buckets = mem_alloc_array(WINDOW_BUCKETS_MAX, sizeof *window.buckets);
-    window.records = mem_alloc_array(2 * WINDOW_BUCKETS_MAX, sizeof *window.records);
-    window.lanes = mem_alloc_array(2 * WINDOW_BUCKETS_MAX + 1, sizeof *window.lanes);
+    window.records = mem_alloc_array(RECORDS_MAX, sizeof *window.records);
+    window.lanes = mem_alloc_array(RECORDS_MAX + 1, sizeof *window.lanes);
     *ret_window = window;
     list_init(&ret_window->requests);
     return ok();
@@ -348,6 +349,38 @@ static enum taking take_drop(struct window_bucket *bucket, struct commit_request
     return TAKING_NOW;
 }
 
+/* take_envelope: with the operations of the request, or not at all. */
+static enum taking take_envelope(struct window *window, struct window_bucket *bucket,
+                                 struct commit_request *request)
+{
+    bytes body = arena_copy(&window->arena, request->envelope);
+    if (bucket->envelope.len > 0 || body.data == NULL) {
+        return TAKING_LATER;
+    }
+    enum taking taking = take_change(window, bucket, request);
+    if (taking == TAKING_NOW) {
+        bucket->envelope = body;
+    }
+    return taking;
+}
+
+/* repeat_envelope: behind every snapshot, so that it is found without a long walk, and without the
+ * records that the snapshot replaces. */
+static err repeat_envelope(struct window *window, struct window_bucket *bucket)
+{
+    bytes body;
+    if (bucket->envelope.len > 0) {
+        return ok();
+    }
+    err e = index_config(window->view, &bucket->it.id, bytes_str(ENVELOPE_NAME), &body);
+    if (is_err(e, ERR_NOT_FOUND)) {
+        return ok();
+    }
+    TRY(e);
+    bucket->envelope = arena_copy(&window->arena, body);
+    return bucket->envelope.data != NULL ? ok() : fail(ERR_LIMIT);
+}
+
 static enum taking take_snapshot(struct window *window, struct window_bucket *bucket,
                                  struct commit_request *request)
 {
@@ -358,6 +391,11 @@ static enum taking take_snapshot(struct window *window, struct window_bucket *bu
     bytes body = arena_copy(&window->arena, request->snapshot);
     if (bucket->snapshot.len > 0 || body.data == NULL) {
         return TAKING_LATER;
+    }
+    err e = repeat_envelope(window, bucket);
+    if (!is_ok(e)) {
+        commit_answer(request, SERVICE_UNAVAILABLE, e);
+        return TAKING_REFUSED;
     }
     bucket->snapshot = body;
     bucket->touched = true;
@@ -371,6 +409,7 @@ static void take(struct window *window, struct commit_request *request)
     if (taking == TAKING_NOW) {
         taking = request->drop               ? take_drop(bucket, request)
                  : request->snapshot.len > 0 ? take_snapshot(window, bucket, request)
+                 : request->envelope.len > 0 ? take_envelope(window, bucket, request)
                                              : take_change(window, bucket, request);
     }
     if (taking != TAKING_NOW) {
@@ -469,7 +508,7 @@ static err put_record(struct window *window, struct window_bucket *bucket, enum 
     if (kind == JOURNAL_SNAPSHOT) {
         it->snapshot = locator;
         update->snapshot = locator;
-    } else {
+    } else if (kind == JOURNAL_COMMIT) {
         update->ops = body;
     }
     return ok();
@@ -489,6 +528,9 @@ err window_write_records(struct window *window, u64 deadline_ms)
         struct window_bucket *bucket = &window->buckets[i];
         if (bucket->snapshot.len > 0) {
             TRY(put_record(window, bucket, JOURNAL_SNAPSHOT, bucket->snapshot, deadline_ms));
+        }
+        if (bucket->envelope.len > 0) {
+            TRY(put_record(window, bucket, JOURNAL_ENVELOPE, bucket->envelope, deadline_ms));
         }
         if (bucket->ops.len > 0) {
             TRY(put_record(window, bucket, JOURNAL_COMMIT, buf_bytes(&bucket->ops), deadline_ms));
