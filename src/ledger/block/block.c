@@ -23,6 +23,7 @@ static const struct hash empty_requests_hash = {{0xe3, 0xb0, 0xc4, 0x42, 0x98, 0
 void block_header_init(struct block_header *header)
 {
     *header = (struct block_header){
+        .form = BLOCK_PRAGUE,
         .ommers_hash = empty_list_hash,
         .state_root = account_empty_root(),
         .txs_root = account_empty_root(),
@@ -37,11 +38,8 @@ static void put_hash(struct buf *out, const struct hash *hash)
     rlp_put_bytes(out, BYTES_OF(*hash));
 }
 
-void block_header_encode(struct buf *out, const struct block_header *header)
+static void put_first(struct buf *out, const struct block_header *header)
 {
-    u8 base_fee[32];
-    u256_to_be(base_fee, header->base_fee);
-    size_t list = rlp_list_begin(out);
     put_hash(out, &header->parent_hash);
     put_hash(out, &header->ommers_hash);
     rlp_put_bytes(out, BYTES_OF(header->coinbase));
@@ -57,12 +55,28 @@ void block_header_encode(struct buf *out, const struct block_header *header)
     rlp_put_bytes(out, bytes_make(header->extra, header->extra_len));
     put_hash(out, &header->prev_randao);
     rlp_put_bytes(out, BYTES_OF(header->nonce));
-    rlp_put_uint256(out, base_fee);
-    put_hash(out, &header->withdrawals_root);
-    rlp_put_u64(out, header->blob_gas_used);
-    rlp_put_u64(out, header->excess_blob_gas);
-    put_hash(out, &header->parent_beacon_root);
-    put_hash(out, &header->requests_hash);
+}
+
+void block_header_encode(struct buf *out, const struct block_header *header)
+{
+    u8 base_fee[32];
+    size_t list = rlp_list_begin(out);
+    put_first(out, header);
+    if (header->form >= BLOCK_LONDON) {
+        u256_to_be(base_fee, header->base_fee);
+        rlp_put_uint256(out, base_fee);
+    }
+    if (header->form >= BLOCK_SHANGHAI) {
+        put_hash(out, &header->withdrawals_root);
+    }
+    if (header->form >= BLOCK_CANCUN) {
+        rlp_put_u64(out, header->blob_gas_used);
+        rlp_put_u64(out, header->excess_blob_gas);
+        put_hash(out, &header->parent_beacon_root);
+    }
+    if (header->form >= BLOCK_PRAGUE) {
+        put_hash(out, &header->requests_hash);
+    }
     rlp_list_end(out, list);
 }
 
@@ -96,31 +110,61 @@ static err decode_first(bytes *fields, struct block_header *header)
     return rlp_next_fixed(fields, header->nonce, sizeof header->nonce);
 }
 
-/* Those of London, Shanghai, Cancun and Prague. */
-static err decode_later(bytes *fields, struct block_header *header)
+static err decode_london(bytes *fields, struct block_header *header)
 {
     u8 base_fee[32];
     TRY(rlp_next_uint256(fields, base_fee));
     header->base_fee = u256_from_be(base_fee);
-    TRY(next_hash(fields, &header->withdrawals_root));
-    TRY(rlp_next_u64(fields, &header->blob_gas_used));
-    TRY(rlp_next_u64(fields, &header->excess_blob_gas));
-    TRY(next_hash(fields, &header->parent_beacon_root));
-    return next_hash(fields, &header->requests_hash);
+    header->form = BLOCK_LONDON;
+    return ok();
 }
 
-err block_header_decode(bytes in, struct block_header *ret_header)
+static err decode_cancun(bytes *fields, struct block_header *header)
+{
+    TRY(rlp_next_u64(fields, &header->blob_gas_used));
+    TRY(rlp_next_u64(fields, &header->excess_blob_gas));
+    header->form = BLOCK_CANCUN;
+    return next_hash(fields, &header->parent_beacon_root);
+}
+
+/* What London, Shanghai, Cancun and Prague added, as far as it is there. */
+static err decode_later(bytes *fields, struct block_header *header)
+{
+    header->form = BLOCK_FRONTIER;
+    if (fields->len > 0) {
+        TRY(decode_london(fields, header));
+    }
+    if (fields->len > 0) {
+        header->form = BLOCK_SHANGHAI;
+        TRY(next_hash(fields, &header->withdrawals_root));
+    }
+    if (fields->len > 0) {
+        TRY(decode_cancun(fields, header));
+    }
+    if (fields->len > 0) {
+        header->form = BLOCK_PRAGUE;
+        TRY(next_hash(fields, &header->requests_hash));
+    }
+    return ok();
+}
+
+static err decode_fields(bytes fields, struct block_header *ret_header)
 {
     struct block_header header = {0};
-    bytes fields;
-    TRY(rlp_next_list(&in, &fields));
     TRY(decode_first(&fields, &header));
     TRY(decode_later(&fields, &header));
-    if (fields.len != 0 || in.len != 0) {
+    if (fields.len != 0) {
         return fail(ERR_MALFORMED);
     }
     *ret_header = header;
     return ok();
+}
+
+err block_header_decode(bytes in, struct block_header *ret_header)
+{
+    bytes fields;
+    TRY(rlp_next_list(&in, &fields));
+    return in.len == 0 ? decode_fields(fields, ret_header) : fail(ERR_MALFORMED);
 }
 
 void block_header_hash(struct hash *out, const struct block_header *header)
@@ -179,14 +223,10 @@ void block_body_encode(struct buf *out, const struct block_txs *txs)
     rlp_list_end(out, list);
 }
 
-err block_body_decode(struct arena *arena, bytes in, struct block_txs *ret_txs)
+/* From the payload of a list of transactions. */
+static err decode_txs(struct arena *arena, bytes list, struct block_txs *ret_txs)
 {
-    bytes list;
     struct block_txs txs;
-    TRY(rlp_next_list(&in, &list));
-    if (in.len != 0) {
-        return fail(ERR_MALFORMED);
-    }
     TRY(count_envelopes(list, &txs.count));
     txs.items = ARENA_ARRAY(arena, bytes, txs.count + 1);
     if (txs.items == NULL) {
@@ -199,19 +239,16 @@ err block_body_decode(struct arena *arena, bytes in, struct block_txs *ret_txs)
     return ok();
 }
 
+err block_body_decode(struct arena *arena, bytes in, struct block_txs *ret_txs)
+{
+    bytes list;
+    TRY(rlp_next_list(&in, &list));
+    return in.len == 0 ? decode_txs(arena, list, ret_txs) : fail(ERR_MALFORMED);
+}
+
 err block_txs_root(const struct block_txs *txs, struct hash *ret_root)
 {
     return trie_root_of_list(txs->items, txs->count, ret_root);
-}
-
-void block_encode(struct buf *out, const struct block_header *header, const struct block_txs *txs)
-{
-    size_t list = rlp_list_begin(out);
-    block_header_encode(out, header);
-    block_body_encode(out, txs);
-    rlp_list_end(out, rlp_list_begin(out)); /* no ommers */
-    rlp_list_end(out, rlp_list_begin(out)); /* no withdrawals */
-    rlp_list_end(out, list);
 }
 
 /* base * difference / target / 8, at least `least`; saturates far beyond any real fee. */

@@ -26,37 +26,46 @@ static bytes load_chain(struct vectors *vectors, struct arena *arena)
     return bytes_make(data, len);
 }
 
-/* One block of the chain: header raw, header, roots and encodings against what its header says. */
-static bool check_block(struct arena *arena, const struct rlp_item *block, bytes header_raw)
+/* One block of the chain: its encodings and roots against what its header says. */
+static void check_block(struct arena *arena, const struct rlp_item *block,
+                        struct block_header *ret_header, struct hash *ret_hash)
 {
-    struct block_header header;
-    struct block_txs txs;
+    struct block_body body;
     struct hash root;
     struct buf again;
-    struct rlp_item body;
-    bytes parts = block->payload;
-    if (!is_ok(block_header_decode(header_raw, &header))) {
-        return false; /* of an older fork: fewer fields */
-    }
+    bytes header_raw;
+    assert_ok(block_decode(arena, block->raw, ret_header, &header_raw, &body));
+    keccak256(ret_hash, header_raw);
+    block_header_hash(&root, ret_header);
+    assert_true(hash_eq(&root, ret_hash));
     buf_init(&again, MIB(1));
-    block_header_encode(&again, &header);
-    assert_true(bytes_eq(buf_bytes(&again), header_raw));
-    assert_ok(rlp_next(&parts, &body)); /* the header again */
-    assert_ok(rlp_next(&parts, &body));
-    assert_ok(block_body_decode(arena, body.raw, &txs));
-    assert_ok(block_txs_root(&txs, &root));
-    assert_true(hash_eq(&root, &header.txs_root));
-    buf_clear(&again);
-    block_body_encode(&again, &txs);
-    assert_true(bytes_eq(buf_bytes(&again), body.raw));
-    struct hash none = account_empty_root();
-    if (hash_eq(&header.withdrawals_root, &none)) {
-        buf_clear(&again);
-        block_encode(&again, &header, &txs);
-        assert_true(bytes_eq(buf_bytes(&again), block->raw));
+    block_encode(&again, ret_header, &body);
+    assert_true(bytes_eq(buf_bytes(&again), block->raw));
+    assert_ok(block_txs_root(&body.txs, &root));
+    assert_true(hash_eq(&root, &ret_header->txs_root));
+    block_ommers_hash(&root, &body);
+    assert_true(hash_eq(&root, &ret_header->ommers_hash));
+    if (ret_header->form >= BLOCK_SHANGHAI) {
+        assert_ok(block_withdrawals_root(&body, &root));
+        assert_true(hash_eq(&root, &ret_header->withdrawals_root));
     }
     buf_free(&again);
-    return true;
+}
+
+/* Shortened or lengthened anywhere, a block is refused. */
+static void check_cuts(struct arena *arena, bytes block)
+{
+    struct block_header header;
+    struct block_body body;
+    bytes header_raw;
+    for (size_t len = 0; len < block.len; len += 7) {
+        bytes cut = bytes_slice(block, 0, len);
+        assert_false(is_ok(block_decode(arena, cut, &header, &header_raw, &body)));
+    }
+    u8 *longer = arena_alloc(arena, block.len + 1);
+    memcpy(longer, block.data, block.len);
+    bytes in = bytes_make(longer, block.len + 1);
+    assert_false(is_ok(block_decode(arena, in, &header, &header_raw, &body)));
 }
 
 static void public_chain(void **state)
@@ -66,8 +75,8 @@ static void public_chain(void **state)
     struct arena arena;
     struct hash parent = {{0}};
     struct block_header last = {0};
+    size_t forms[BLOCK_PRAGUE + 1] = {0};
     size_t blocks = 0;
-    size_t modern = 0;
     arena_init(&arena, ARENA_BYTES);
     VECTORS_NEED("rpc-compat");
     vectors_open(&vectors, "rpc-compat");
@@ -75,30 +84,29 @@ static void public_chain(void **state)
     vectors_close(&vectors);
     while (chain.len > 0) {
         struct rlp_item block;
-        struct rlp_item header;
-        struct block_header decoded;
+        struct block_header header;
+        struct hash hash;
         assert_ok(rlp_next(&chain, &block));
-        bytes parts = block.payload;
-        assert_ok(rlp_next(&parts, &header));
-        if (check_block(&arena, &block, header.raw)) {
-            assert_ok(block_header_decode(header.raw, &decoded));
-            assert_true(hash_eq(&decoded.parent_hash, &parent));
-            if (modern > 0) { /* base fee as EIP-1559 has it */
-                struct u256 fee = block_base_fee(&last, u256_from_u64(0));
-                assert_int_equal(u256_cmp(fee, decoded.base_fee), 0);
-                struct hash hash;
-                block_header_hash(&hash, &last);
-                assert_true(hash_eq(&hash, &decoded.parent_hash));
-            }
-            last = decoded;
-            modern++;
+        check_block(&arena, &block, &header, &hash);
+        assert_true(blocks == 0 || hash_eq(&header.parent_hash, &parent));
+        if (last.form >= BLOCK_LONDON) { /* base fee as EIP-1559 has it */
+            struct u256 fee = block_base_fee(&last, u256_from_u64(0));
+            assert_int_equal(u256_cmp(fee, header.base_fee), 0);
         }
-        keccak256(&parent, header.raw);
+        if (forms[header.form] == 0) {
+            check_cuts(&arena, block.raw);
+        }
+        parent = hash;
+        last = header;
+        forms[header.form]++;
         blocks++;
     }
-    print_message("%zu blocks, %zu with Prague's header\n", blocks, modern);
     assert_int_equal(blocks, 54);
-    assert_true(modern >= 6);
+    assert_int_equal(forms[BLOCK_FRONTIER], 26);
+    assert_int_equal(forms[BLOCK_LONDON], 12);
+    assert_int_equal(forms[BLOCK_SHANGHAI], 3);
+    assert_int_equal(forms[BLOCK_CANCUN], 3);
+    assert_int_equal(forms[BLOCK_PRAGUE], 10);
     arena_free(&arena);
 }
 

@@ -28,6 +28,16 @@ static void try_block(struct arena *arena, bytes in, struct buf *again)
         block_body_encode(again, &txs);
         expect(again, in);
     }
+    struct block_body body;
+    bytes header_raw;
+    if (is_ok(block_decode(arena, in, &header, &header_raw, &body))) {
+        block_encode(again, &header, &body);
+        expect(again, in);
+    }
+    if (is_ok(block_full_body_decode(arena, in, &body))) {
+        block_full_body_encode(again, &body);
+        expect(again, in);
+    }
     if (is_ok(receipts_decode(arena, in, &receipts, &count))) {
         receipts_encode(again, receipts, count);
         expect(again, in);

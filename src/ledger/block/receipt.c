@@ -81,7 +81,11 @@ void receipt_encode(struct buf *out, const struct receipt *receipt)
         buf_put_u8(out, receipt->type);
     }
     size_t list = rlp_list_begin(out);
-    rlp_put_u64(out, receipt->success ? 1 : 0);
+    if (receipt->has_root) {
+        rlp_put_bytes(out, BYTES_OF(receipt->root));
+    } else {
+        rlp_put_u64(out, receipt->success ? 1 : 0);
+    }
     rlp_put_u64(out, receipt->cumulative_gas);
     rlp_put_bytes(out, BYTES_OF(receipt->bloom));
     size_t logs = rlp_list_begin(out);
@@ -128,12 +132,28 @@ static err decode_logs(struct arena *arena, bytes list, struct receipt *receipt)
     return ok();
 }
 
+/* A status, or before Byzantium a state root, which only untyped receipts can have. */
+static err next_outcome(bytes *fields, struct receipt *receipt)
+{
+    bytes outcome;
+    TRY(rlp_next_bytes(fields, sizeof receipt->root.b, &outcome));
+    receipt->has_root = outcome.len == sizeof receipt->root.b && receipt->type == 0;
+    if (receipt->has_root) {
+        memcpy(receipt->root.b, outcome.data, outcome.len);
+        return ok();
+    }
+    if (outcome.len > 1 || (outcome.len == 1 && outcome.data[0] != 1)) {
+        return fail(ERR_MALFORMED);
+    }
+    receipt->success = outcome.len == 1;
+    return ok();
+}
+
 err receipt_decode(struct arena *arena, bytes in, struct receipt *ret_receipt)
 {
     struct receipt receipt = {0};
     bytes fields;
     bytes logs;
-    u64 status;
     if (in.len > 0 && in.data[0] < 0x80) {
         receipt.type = in.data[0];
         in = bytes_slice(in, 1, in.len - 1);
@@ -142,15 +162,14 @@ err receipt_decode(struct arena *arena, bytes in, struct receipt *ret_receipt)
         }
     }
     TRY(rlp_next_list(&in, &fields));
-    TRY(rlp_next_u64(&fields, &status));
+    TRY(next_outcome(&fields, &receipt));
     TRY(rlp_next_u64(&fields, &receipt.cumulative_gas));
     TRY(rlp_next_fixed(&fields, receipt.bloom.b, sizeof receipt.bloom.b));
     TRY(rlp_next_list(&fields, &logs));
     TRY(decode_logs(arena, logs, &receipt));
-    if (status > 1 || in.len != 0 || fields.len != 0) {
+    if (in.len != 0 || fields.len != 0) {
         return fail(ERR_MALFORMED);
     }
-    receipt.success = status == 1;
     *ret_receipt = receipt;
     return ok();
 }

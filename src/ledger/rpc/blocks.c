@@ -32,7 +32,7 @@ bool rpc_load_txs(struct rpc_request *r, u64 height, struct rpc_block_data *ret)
 {
     bytes body;
     return load_part(r, STATE_BODY, height, &body) &&
-           decoded(r, block_body_decode(&r->arena, body, &ret->txs));
+           decoded(r, block_full_body_decode(&r->arena, body, &ret->body));
 }
 
 bool rpc_load_receipts(struct rpc_request *r, u64 height, struct rpc_block_data *ret)
@@ -43,7 +43,7 @@ bool rpc_load_receipts(struct rpc_request *r, u64 height, struct rpc_block_data 
         !decoded(r, receipts_decode(&r->arena, encoded, &ret->receipts, &count))) {
         return false;
     }
-    return count == ret->txs.count || rpc_fault(r, ERR_INTEGRITY);
+    return count == ret->body.txs.count || rpc_fault(r, ERR_INTEGRITY);
 }
 
 bool rpc_decode_tx(struct rpc_request *r, bytes raw, struct tx *ret)
@@ -57,7 +57,7 @@ static u64 block_size(const struct rpc_block_data *block)
 {
     struct buf text;
     buf_init(&text, BLOCK_BODY_BYTES_MAX + KIB(64));
-    block_encode(&text, &block->header, &block->txs);
+    block_encode(&text, &block->header, &block->body);
     u64 size = text.len;
     buf_free(&text);
     return size;
@@ -78,9 +78,9 @@ static json_t *tx_hashes(const struct block_txs *txs)
 static json_t *full_txs(struct rpc_request *r, const struct rpc_block_data *block)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < block->txs.count; i++) {
+    for (size_t i = 0; i < block->body.txs.count; i++) {
         const struct rpc_place place = {block, i};
-        json_t *tx = rpc_json_tx(r, block->txs.items[i], NULL, &place);
+        json_t *tx = rpc_json_tx(r, block->body.txs.items[i], NULL, &place);
         if (tx == NULL) {
             json_decref(list);
             return NULL;
@@ -96,7 +96,7 @@ static json_t *stored_block(struct rpc_request *r, u64 height, bool full)
     if (!rpc_load_header(r, height, &block) || !rpc_load_txs(r, height, &block)) {
         return NULL;
     }
-    json_t *txs = full ? full_txs(r, &block) : tx_hashes(&block.txs);
+    json_t *txs = full ? full_txs(r, &block) : tx_hashes(&block.body.txs);
     if (txs == NULL) {
         return NULL;
     }
@@ -164,7 +164,7 @@ static json_t *tx_count(struct rpc_request *r, const struct rpc_block *block)
     if (block->is_pending) {
         return json_quantity(0);
     }
-    return rpc_load_txs(r, block->height, &data) ? json_quantity(data.txs.count) : NULL;
+    return rpc_load_txs(r, block->height, &data) ? json_quantity(data.body.txs.count) : NULL;
 }
 
 json_t *rpc_tx_count_by_number(struct rpc_request *r)
@@ -220,11 +220,11 @@ static json_t *stored_tx(struct rpc_request *r, u64 height, u64 index)
     if (!rpc_load_header(r, height, &block) || !rpc_load_txs(r, height, &block)) {
         return NULL;
     }
-    if (index >= block.txs.count) {
+    if (index >= block.body.txs.count) {
         return json_null();
     }
     const struct rpc_place place = {&block, (size_t)index};
-    return rpc_json_tx(r, block.txs.items[index], NULL, &place);
+    return rpc_json_tx(r, block.body.txs.items[index], NULL, &place);
 }
 
 json_t *rpc_tx_by_block_number(struct rpc_request *r)
@@ -317,7 +317,7 @@ json_t *rpc_block_receipts(struct rpc_request *r)
         return NULL;
     }
     json_t *list = json_array();
-    for (size_t i = 0; i < block.txs.count; i++) {
+    for (size_t i = 0; i < block.body.txs.count; i++) {
         const struct rpc_place place = {&block, i};
         json_t *receipt = rpc_json_receipt(r, &place);
         if (receipt == NULL) {
@@ -349,7 +349,7 @@ json_t *rpc_raw_block(struct rpc_request *r)
     }
     struct buf text;
     buf_init(&text, BLOCK_BODY_BYTES_MAX + KIB(64));
-    block_encode(&text, &block.header, &block.txs);
+    block_encode(&text, &block.header, &block.body);
     json_t *result = rpc_fine(r, buf_done(&text)) ? json_data(buf_bytes(&text)) : NULL;
     buf_free(&text);
     return result;
@@ -365,7 +365,7 @@ json_t *rpc_raw_receipts(struct rpc_request *r)
     json_t *list = json_array();
     struct buf text;
     buf_init(&text, RPC_REPLY_BYTES_MAX);
-    for (size_t i = 0; i < block.txs.count; i++) {
+    for (size_t i = 0; i < block.body.txs.count; i++) {
         buf_clear(&text);
         receipt_encode(&text, &block.receipts[i]);
         json_array_append_new(list, json_data(buf_bytes(&text)));
@@ -385,7 +385,7 @@ json_t *rpc_raw_tx(struct rpc_request *r)
         return NULL;
     }
     if (found) {
-        return rpc_load_txs(r, height, &block) ? json_data(block.txs.items[index]) : NULL;
+        return rpc_load_txs(r, height, &block) ? json_data(block.body.txs.items[index]) : NULL;
     }
     const struct pool_tx *waiting = pool_get(app_pool(r->app), &hash);
     return waiting != NULL ? json_data(waiting->raw) : json_null();

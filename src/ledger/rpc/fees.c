@@ -38,15 +38,15 @@ static bool block_tips(struct rpc_request *r, u64 height, struct rpc_block_data 
         !rpc_load_receipts(r, height, block)) {
         return false;
     }
-    struct tip *tips = ARENA_ARRAY(&r->arena, struct tip, block->txs.count + 1);
+    struct tip *tips = ARENA_ARRAY(&r->arena, struct tip, block->body.txs.count + 1);
     if (tips == NULL) {
         return rpc_fault(r, ERR_LIMIT);
     }
     u64 before = 0;
-    for (size_t i = 0; i < block->txs.count; i++) {
+    for (size_t i = 0; i < block->body.txs.count; i++) {
         struct tx tx;
         struct u256 price;
-        if (!rpc_decode_tx(r, block->txs.items[i], &tx)) {
+        if (!rpc_decode_tx(r, block->body.txs.items[i], &tx)) {
             return false;
         }
         if (!tx_price(&tx, block->header.base_fee, &price, &tips[i].tip)) {
@@ -55,8 +55,8 @@ static bool block_tips(struct rpc_request *r, u64 height, struct rpc_block_data 
         tips[i].gas = block->receipts[i].cumulative_gas - before;
         before = block->receipts[i].cumulative_gas;
     }
-    if (block->txs.count > 1) {
-        qsort(tips, block->txs.count, sizeof *tips, by_tip);
+    if (block->body.txs.count > 1) {
+        qsort(tips, block->body.txs.count, sizeof *tips, by_tip);
     }
     *ret_tips = tips;
     return true;
@@ -75,7 +75,7 @@ static bool suggest_tip(struct rpc_request *r, struct u256 *ret_tip)
         if (!block_tips(r, head - i, &block, &tips)) {
             return false;
         }
-        if (block.txs.count > 0) {
+        if (block.body.txs.count > 0) {
             lowest[count++] = tips[0];
         }
     }
@@ -153,15 +153,15 @@ static json_t *percentile_row(const json_t *percentiles, const struct rpc_block_
 {
     json_t *row = json_array();
     size_t at = 0;
-    u64 gas = block->txs.count > 0 ? tips[0].gas : 0;
+    u64 gas = block->body.txs.count > 0 ? tips[0].gas : 0;
     for (size_t i = 0; i < json_array_size(percentiles); i++) {
         double percent = json_number_value(json_array_get(percentiles, i));
         double threshold = (double)block->header.gas_used * percent / 100;
-        while (at + 1 < block->txs.count && (double)gas < threshold) {
+        while (at + 1 < block->body.txs.count && (double)gas < threshold) {
             at++;
             gas += tips[at].gas;
         }
-        struct u256 tip = block->txs.count > 0 ? tips[at].tip : u256_from_u64(0);
+        struct u256 tip = block->body.txs.count > 0 ? tips[at].tip : u256_from_u64(0);
         json_array_append_new(row, rpc_json_u256(tip));
     }
     return row;

@@ -199,7 +199,7 @@ json_t *rpc_json_receipt(struct rpc_request *r, const struct rpc_place *place)
 {
     const struct rpc_block_data *block = place->block;
     const struct receipt *receipt = &block->receipts[place->index];
-    bytes raw = block->txs.items[place->index];
+    bytes raw = block->body.txs.items[place->index];
     u64 before = place->index > 0 ? receipt[-1].cumulative_gas : 0;
     struct tx tx;
     struct hash hash;

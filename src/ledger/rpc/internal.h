@@ -109,7 +109,7 @@ u64 rpc_head(const struct rpc_request *r);
 struct rpc_block_data {
     struct block_header header;
     struct hash hash;
-    struct block_txs txs;
+    struct block_body body;
     struct receipt *receipts;
 };
 bool rpc_load_header(struct rpc_request *r, u64 height, struct rpc_block_data *ret);

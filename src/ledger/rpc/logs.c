@@ -197,7 +197,7 @@ static bool add_logs(struct rpc_request *r, const struct rpc_log_filter *filter,
             return false;
         }
         if (!has_hash) {
-            tx_hash(&hash, place->block->txs.items[place->index]);
+            tx_hash(&hash, place->block->body.txs.items[place->index]);
             has_hash = true;
         }
         json_array_append_new(array, rpc_json_log(&receipt->logs[i], place, &hash, *log_index + i));
@@ -220,7 +220,7 @@ static bool search_block(struct rpc_request *r, const struct rpc_log_filter *fil
     if (!rpc_load_txs(r, height, &block) || !rpc_load_receipts(r, height, &block)) {
         return false;
     }
-    for (size_t i = 0; i < block.txs.count; i++) {
+    for (size_t i = 0; i < block.body.txs.count; i++) {
         const struct rpc_place place = {&block, i};
         if (!add_logs(r, filter, &place, &log_index, array)) {
             return false;

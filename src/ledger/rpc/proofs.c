@@ -19,8 +19,8 @@ static bool put_item(struct rpc_request *r, struct trie *trie, u64 i, bytes item
 static bool build_txs(struct rpc_request *r, const struct rpc_block_data *block, struct trie *trie)
 {
     struct hash root;
-    for (size_t i = 0; i < block->txs.count; i++) {
-        if (!put_item(r, trie, i, block->txs.items[i])) {
+    for (size_t i = 0; i < block->body.txs.count; i++) {
+        if (!put_item(r, trie, i, block->body.txs.items[i])) {
             return false;
         }
     }
@@ -34,7 +34,7 @@ static bool build_receipts(struct rpc_request *r, const struct rpc_block_data *b
     struct buf one;
     bool fine = true;
     buf_init(&one, RECEIPT_BYTES_MAX);
-    for (size_t i = 0; fine && i < block->txs.count; i++) {
+    for (size_t i = 0; fine && i < block->body.txs.count; i++) {
         buf_clear(&one);
         receipt_encode(&one, &block->receipts[i]);
         fine = rpc_fine(r, buf_done(&one)) && put_item(r, trie, i, buf_bytes(&one));
