@@ -109,8 +109,8 @@ static u64 message_intrinsic(const struct message *message, u64 *ret_floor)
     struct tx shape = {.input = message->input,
                        .access = (struct tx_access *)message->access,
                        .access_count = message->access_count};
-    *ret_floor = tx_floor_gas(&shape);
-    return tx_intrinsic_gas(&shape);
+    *ret_floor = tx_floor_gas(&shape, FORK_OSAKA);
+    return tx_intrinsic_gas(&shape, FORK_OSAKA);
 }
 
 /* Runs a message whose gas limit covers intrinsic gas and floor, and fills the result. */
@@ -178,7 +178,14 @@ static err check_tx(const struct executor *executor, const struct tx *tx,
                     const struct address *sender, struct exec_result *result, struct u256 *ret_tip)
 {
     const struct block_env *env = executor->env;
-    result->verdict = tx_check(tx, env->chain_id, env->gas_limit);
+    struct tx_rules rules = {
+        .fork = env->fork,
+        .chain_id = env->chain_id,
+        .block_gas_limit = env->gas_limit,
+        .blob_gas_max = env->blob_gas_max,
+        .blobs_per_tx_max = env->blobs_per_tx_max,
+    };
+    result->verdict = tx_check(tx, &rules);
     if (result->verdict != TX_VALID) {
         return ok();
     }
@@ -198,6 +205,7 @@ static err check_tx(const struct executor *executor, const struct tx *tx,
     }
     bool needs;
     TRY(needs_evm(executor->journal, &tx->to, &needs));
+    needs = needs || tx->is_create || tx->type >= TX_BLOB;
     result->verdict = needs ? TX_CODE_UNSUPPORTED : TX_VALID;
     return ok();
 }

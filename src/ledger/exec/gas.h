@@ -13,7 +13,9 @@
 #define GAS_TX_CREATE 32000u
 #define GAS_TX_ZERO_BYTE 4u
 #define GAS_TX_BYTE 16u
-#define GAS_TX_TOKENS_PER_BYTE 4u /* EIP-7623: a zero byte is one token */
+#define GAS_TX_BYTE_FRONTIER 68u    /* until EIP-2028 (Istanbul) */
+#define GAS_TX_AUTHORIZATION 25000u /* EIP-7702 */
+#define GAS_TX_TOKENS_PER_BYTE 4u   /* EIP-7623: a zero byte is one token */
 #define GAS_TX_FLOOR_PER_TOKEN 10u
 #define GAS_TX_ACCESS_ADDRESS 2400u
 #define GAS_TX_ACCESS_SLOT 1900u

@@ -1,14 +1,10 @@
 #include "ledger/exec/tx.h"
 
 #include "base/assert.h"
-#include "codec/rlp.h"
-#include "crypto/hash.h"
 #include "ledger/exec/gas.h"
 
-#define TX_ENCODED_BYTES_MAX (4 * TX_BYTES_MAX)
-#define LEGACY_V 27u               /* v = 27 + parity before EIP-155 */
-#define PROTECTED_V 35u            /* v = 35 + 2 * chain id + parity since */
 #define INIT_CODE_BYTES_MAX 49152u /* EIP-3860 */
+#define BLOB_HASH_VERSION 1u       /* EIP-4844: the first byte of a KZG commitment's hash */
 
 const char *tx_verdict_text(enum tx_verdict verdict)
 {
@@ -21,302 +17,7 @@ const char *tx_verdict_text(enum tx_verdict verdict)
     return texts[verdict];
 }
 
-/* --- decoding --- */
-
-static err next_u256(bytes *in, struct u256 *ret)
-{
-    u8 word[32];
-    TRY(rlp_next_uint256(in, word));
-    *ret = u256_from_be(word);
-    return ok();
-}
-
-static err next_to(bytes *in, struct tx *tx)
-{
-    bytes to;
-    TRY(rlp_next_bytes(in, sizeof tx->to.b, &to));
-    if (to.len != 0 && to.len != sizeof tx->to.b) {
-        return fail(ERR_MALFORMED);
-    }
-    tx->is_create = to.len == 0;
-    if (!tx->is_create) {
-        memcpy(tx->to.b, to.data, sizeof tx->to.b);
-    }
-    return ok();
-}
-
-/* gas limit, to, value, input: the same order in all three types. */
-static err next_call(bytes *in, struct tx *tx)
-{
-    TRY(rlp_next_u64(in, &tx->gas_limit));
-    TRY(next_to(in, tx));
-    TRY(next_u256(in, &tx->value));
-    return rlp_next_bytes(in, TX_BYTES_MAX, &tx->input);
-}
-
-static err count_items(bytes list, size_t *ret_count)
-{
-    size_t count = 0;
-    while (list.len > 0) {
-        struct rlp_item item;
-        TRY(rlp_next(&list, &item));
-        count++;
-    }
-    *ret_count = count;
-    return ok();
-}
-
-static err next_access_entry(struct arena *arena, bytes *in, struct tx_access *ret_entry)
-{
-    bytes entry;
-    bytes slots;
-    size_t count;
-    TRY(rlp_next_list(in, &entry));
-    TRY(rlp_next_fixed(&entry, ret_entry->address.b, sizeof ret_entry->address.b));
-    TRY(rlp_next_list(&entry, &slots));
-    TRY(count_items(slots, &count));
-    if (entry.len != 0) {
-        return fail(ERR_MALFORMED);
-    }
-    ret_entry->slots = ARENA_ARRAY(arena, struct hash, count + 1);
-    if (ret_entry->slots == NULL) {
-        return fail(ERR_LIMIT);
-    }
-    ret_entry->slot_count = count;
-    for (size_t i = 0; i < count; i++) {
-        TRY(rlp_next_fixed(&slots, ret_entry->slots[i].b, sizeof ret_entry->slots[i].b));
-    }
-    return ok();
-}
-
-static err next_access_list(struct arena *arena, bytes *in, struct tx *tx)
-{
-    bytes list;
-    TRY(rlp_next_list(in, &list));
-    TRY(count_items(list, &tx->access_count));
-    tx->access = ARENA_ARRAY(arena, struct tx_access, tx->access_count + 1);
-    if (tx->access == NULL) {
-        return fail(ERR_LIMIT);
-    }
-    for (size_t i = 0; i < tx->access_count; i++) {
-        TRY(next_access_entry(arena, &list, &tx->access[i]));
-    }
-    return ok();
-}
-
-static err next_signature(bytes *in, struct tx *tx)
-{
-    TRY(rlp_next_uint256(in, tx->signature.b));
-    return rlp_next_uint256(in, tx->signature.b + 32);
-}
-
-static err decode_legacy(bytes fields, struct tx *tx)
-{
-    u64 v;
-    TRY(rlp_next_u64(&fields, &tx->nonce));
-    TRY(next_u256(&fields, &tx->max_fee));
-    tx->max_priority = tx->max_fee;
-    TRY(next_call(&fields, tx));
-    TRY(rlp_next_u64(&fields, &v));
-    TRY(next_signature(&fields, tx));
-    if (v == LEGACY_V || v == LEGACY_V + 1) {
-        tx->signature.b[64] = (u8)(v - LEGACY_V);
-    } else if (v >= PROTECTED_V) {
-        tx->has_chain_id = true;
-        tx->chain_id = (v - PROTECTED_V) / 2;
-        tx->signature.b[64] = (u8)((v - PROTECTED_V) % 2);
-    } else {
-        return fail(ERR_MALFORMED);
-    }
-    return fields.len == 0 ? ok() : fail(ERR_MALFORMED);
-}
-
-static err decode_typed(struct arena *arena, bytes fields, struct tx *tx)
-{
-    u64 parity;
-    tx->has_chain_id = true;
-    TRY(rlp_next_u64(&fields, &tx->chain_id));
-    TRY(rlp_next_u64(&fields, &tx->nonce));
-    TRY(next_u256(&fields, &tx->max_priority));
-    if (tx->type == TX_DYNAMIC_FEE) {
-        TRY(next_u256(&fields, &tx->max_fee));
-    } else {
-        tx->max_fee = tx->max_priority;
-    }
-    TRY(next_call(&fields, tx));
-    TRY(next_access_list(arena, &fields, tx));
-    TRY(rlp_next_u64(&fields, &parity));
-    TRY(next_signature(&fields, tx));
-    if (parity > 1 || fields.len != 0) {
-        return fail(ERR_MALFORMED);
-    }
-    tx->signature.b[64] = (u8)parity;
-    return ok();
-}
-
-/* r and s in 1..n-1, s at most n/2 (EIP-2). Order of secp256k1: SEC 2, 2.4.1. */
-static bool signature_in_range(const struct secp_signature *signature)
-{
-    static const u8 order[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48,
-                                 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41};
-    struct u256 n = u256_from_be(order);
-    struct u256 r = u256_from_be(signature->b);
-    struct u256 s = u256_from_be(signature->b + 32);
-    struct u256 half = u256_div_u64(n, 2, NULL);
-    return !u256_is_zero(r) && !u256_is_zero(s) && u256_cmp(r, n) < 0 && u256_cmp(s, half) <= 0;
-}
-
-static err decode(struct arena *arena, bytes raw, struct tx *tx)
-{
-    bool typed = raw.data[0] < 0x80;
-    bytes rest = typed ? bytes_slice(raw, 1, raw.len - 1) : raw;
-    bytes fields;
-    TRY(rlp_next_list(&rest, &fields));
-    if (rest.len != 0) {
-        return fail(ERR_MALFORMED);
-    }
-    tx->type = typed ? (enum tx_type)raw.data[0] : TX_LEGACY;
-    return typed ? decode_typed(arena, fields, tx) : decode_legacy(fields, tx);
-}
-
-enum tx_verdict tx_decode(struct arena *arena, bytes raw, struct tx *ret_tx)
-{
-    if (raw.len > TX_BYTES_MAX) {
-        return TX_TOO_LARGE;
-    }
-    if (raw.len == 0) {
-        return TX_MALFORMED;
-    }
-    if (raw.data[0] < 0x80 && raw.data[0] != TX_ACCESS_LIST && raw.data[0] != TX_DYNAMIC_FEE) {
-        return TX_TYPE_UNSUPPORTED;
-    }
-    struct tx tx = {0};
-    err e = decode(arena, raw, &tx);
-    if (!is_ok(e)) {
-        return is_err(e, ERR_LIMIT) ? TX_TOO_LARGE : TX_MALFORMED;
-    }
-    if (!signature_in_range(&tx.signature)) {
-        return TX_SIGNATURE_INVALID;
-    }
-    *ret_tx = tx;
-    return TX_VALID;
-}
-
-/* --- encoding --- */
-
-static void put_u256(struct buf *out, struct u256 v)
-{
-    u8 word[32];
-    u256_to_be(word, v);
-    rlp_put_uint256(out, word);
-}
-
-static void put_call(struct buf *out, const struct tx *tx)
-{
-    rlp_put_u64(out, tx->gas_limit);
-    rlp_put_bytes(out, bytes_make(tx->to.b, tx->is_create ? 0 : sizeof tx->to.b));
-    put_u256(out, tx->value);
-    rlp_put_bytes(out, tx->input);
-}
-
-static void put_access_list(struct buf *out, const struct tx *tx)
-{
-    size_t list = rlp_list_begin(out);
-    for (size_t i = 0; i < tx->access_count; i++) {
-        const struct tx_access *access = &tx->access[i];
-        size_t entry = rlp_list_begin(out);
-        rlp_put_bytes(out, BYTES_OF(access->address));
-        size_t slots = rlp_list_begin(out);
-        for (size_t j = 0; j < access->slot_count; j++) {
-            rlp_put_bytes(out, BYTES_OF(access->slots[j]));
-        }
-        rlp_list_end(out, slots);
-        rlp_list_end(out, entry);
-    }
-    rlp_list_end(out, list);
-}
-
-static void put_signature(struct buf *out, const struct tx *tx, u64 v)
-{
-    rlp_put_u64(out, v);
-    rlp_put_uint256(out, tx->signature.b);
-    rlp_put_uint256(out, tx->signature.b + 32);
-}
-
-static void encode_legacy(struct buf *out, const struct tx *tx, bool is_signed)
-{
-    size_t list = rlp_list_begin(out);
-    rlp_put_u64(out, tx->nonce);
-    put_u256(out, tx->max_fee);
-    put_call(out, tx);
-    if (is_signed) {
-        u64 base = tx->has_chain_id ? PROTECTED_V + 2 * tx->chain_id : LEGACY_V;
-        put_signature(out, tx, base + tx->signature.b[64]);
-    } else if (tx->has_chain_id) {
-        rlp_put_u64(out, tx->chain_id);
-        rlp_put_u64(out, 0);
-        rlp_put_u64(out, 0);
-    }
-    rlp_list_end(out, list);
-}
-
-static void encode_typed(struct buf *out, const struct tx *tx, bool is_signed)
-{
-    buf_put_u8(out, (u8)tx->type);
-    size_t list = rlp_list_begin(out);
-    rlp_put_u64(out, tx->chain_id);
-    rlp_put_u64(out, tx->nonce);
-    put_u256(out, tx->max_priority);
-    if (tx->type == TX_DYNAMIC_FEE) {
-        put_u256(out, tx->max_fee);
-    }
-    put_call(out, tx);
-    put_access_list(out, tx);
-    if (is_signed) {
-        put_signature(out, tx, tx->signature.b[64]);
-    }
-    rlp_list_end(out, list);
-}
-
-static void encode(struct buf *out, const struct tx *tx, bool is_signed)
-{
-    if (tx->type == TX_LEGACY) {
-        encode_legacy(out, tx, is_signed);
-    } else {
-        encode_typed(out, tx, is_signed);
-    }
-}
-
-void tx_encode(struct buf *out, const struct tx *tx) { encode(out, tx, true); }
-
-void tx_hash(struct hash *out, bytes raw) { keccak256(out, raw); }
-
-void tx_signing_hash(struct hash *out, const struct tx *tx)
-{
-    struct buf data;
-    buf_init(&data, TX_ENCODED_BYTES_MAX);
-    encode(&data, tx, false);
-    assert_that(is_ok(buf_done(&data)));
-    keccak256(out, buf_bytes(&data));
-    buf_free(&data);
-}
-
-void tx_sign(struct tx *tx, const struct secp_secret *secret)
-{
-    struct hash digest;
-    tx_signing_hash(&digest, tx);
-    secp_sign(&tx->signature, secret, &digest);
-}
-
-bool tx_sender(const struct tx *tx, struct address *ret_sender)
-{
-    struct hash digest;
-    tx_signing_hash(&digest, tx);
-    return secp_recover_address(ret_sender, &tx->signature, &digest);
-}
-
-/* --- what can be said without state --- */
+/* --- prices --- */
 
 static u64 zero_bytes(bytes input)
 {
@@ -327,25 +28,59 @@ static u64 zero_bytes(bytes input)
     return zeros;
 }
 
-/* Lengths are bounded by memory, so none of these sums comes near 64 bits. */
-u64 tx_intrinsic_gas(const struct tx *tx)
+static u64 input_gas(bytes input, enum fork fork)
 {
-    u64 zeros = zero_bytes(tx->input);
-    u64 gas = GAS_TX + zeros * GAS_TX_ZERO_BYTE + (tx->input.len - zeros) * GAS_TX_BYTE;
-    for (size_t i = 0; i < tx->access_count; i++) {
-        gas += GAS_TX_ACCESS_ADDRESS + tx->access[i].slot_count * GAS_TX_ACCESS_SLOT;
+    u64 zeros = zero_bytes(input);
+    u64 byte = fork >= FORK_ISTANBUL ? GAS_TX_BYTE : GAS_TX_BYTE_FRONTIER;
+    return zeros * GAS_TX_ZERO_BYTE + (input.len - zeros) * byte;
+}
+
+static u64 create_gas(const struct tx *tx, enum fork fork)
+{
+    u64 gas = 0;
+    if (tx->is_create && fork >= FORK_HOMESTEAD) {
+        gas += GAS_TX_CREATE;
     }
-    if (tx->is_create) {
-        gas += GAS_TX_CREATE + ceil_div(tx->input.len, 32) * GAS_TX_INIT_WORD;
+    if (tx->is_create && fork >= FORK_SHANGHAI) {
+        gas += ceil_div(tx->input.len, 32) * GAS_TX_INIT_WORD;
     }
     return gas;
 }
 
-u64 tx_floor_gas(const struct tx *tx)
+/* Lengths are bounded by memory, so none of these sums comes near 64 bits. */
+u64 tx_intrinsic_gas(const struct tx *tx, enum fork fork)
 {
+    u64 gas = GAS_TX + input_gas(tx->input, fork) + create_gas(tx, fork);
+    for (size_t i = 0; i < tx->access_count; i++) {
+        gas += GAS_TX_ACCESS_ADDRESS + tx->access[i].slot_count * GAS_TX_ACCESS_SLOT;
+    }
+    return gas + tx->authorization_count * GAS_TX_AUTHORIZATION;
+}
+
+u64 tx_floor_gas(const struct tx *tx, enum fork fork)
+{
+    if (fork < FORK_PRAGUE) {
+        return 0;
+    }
     u64 zeros = zero_bytes(tx->input);
     u64 tokens = zeros + (tx->input.len - zeros) * GAS_TX_TOKENS_PER_BYTE;
     return GAS_TX + tokens * GAS_TX_FLOOR_PER_TOKEN;
+}
+
+u64 tx_blob_gas(const struct tx *tx) { return tx->blob_count * TX_BLOB_GAS; }
+
+bool tx_cost(const struct tx *tx, struct u256 *ret_cost)
+{
+    struct u256 gas;
+    struct u256 blobs;
+    struct u256 sum;
+    bool fits = u256_mul_u64(&gas, tx->max_fee, tx->gas_limit) &&
+                u256_mul_u64(&blobs, tx->max_blob_fee, tx_blob_gas(tx)) &&
+                u256_add(&sum, gas, blobs) && u256_add(&sum, sum, tx->value);
+    if (fits) {
+        *ret_cost = sum;
+    }
+    return fits;
 }
 
 bool tx_price(const struct tx *tx, struct u256 base_fee, struct u256 *ret_price,
@@ -364,35 +99,106 @@ bool tx_price(const struct tx *tx, struct u256 base_fee, struct u256 *ret_price,
     return true;
 }
 
-enum tx_verdict tx_check(const struct tx *tx, u64 chain_id, u64 block_gas_limit)
+/* --- what can be said without state --- */
+
+struct tx_rules tx_rules_ours(u64 chain_id, u64 block_gas_limit)
 {
-    if (tx->has_chain_id && tx->chain_id != chain_id) {
-        return TX_CHAIN_ID_WRONG;
+    return (struct tx_rules){
+        .fork = FORK_OSAKA, .chain_id = chain_id, .block_gas_limit = block_gas_limit};
+}
+
+static enum tx_verdict check_type(const struct tx *tx, const struct tx_rules *rules)
+{
+    static const enum fork since[TX_TYPE_COUNT] = {
+        [TX_LEGACY] = FORK_FRONTIER, [TX_ACCESS_LIST] = FORK_BERLIN, [TX_DYNAMIC_FEE] = FORK_LONDON,
+        [TX_BLOB] = FORK_CANCUN,     [TX_SET_CODE] = FORK_PRAGUE,
+    };
+    assert_that((size_t)tx->type < TX_TYPE_COUNT);
+    if (rules->fork < since[tx->type]) {
+        return TX_TYPE_UNSUPPORTED;
+    }
+    return tx->type == TX_BLOB && rules->blob_gas_max == 0 ? TX_BLOBS_REFUSED : TX_VALID;
+}
+
+/* High s is malleable (EIP-2, Homestead); chain ids in v came with EIP-155 (Spurious Dragon). */
+static enum tx_verdict check_signer(const struct tx *tx, const struct tx_rules *rules)
+{
+    if (rules->fork >= FORK_HOMESTEAD && !tx_signature_is_low(tx)) {
+        return TX_SIGNATURE_INVALID;
+    }
+    if (tx->has_chain_id && rules->fork < FORK_SPURIOUS) {
+        return TX_SIGNATURE_INVALID;
+    }
+    return tx->has_chain_id && tx->chain_id != rules->chain_id ? TX_CHAIN_ID_WRONG : TX_VALID;
+}
+
+static enum tx_verdict check_gas(const struct tx *tx, const struct tx_rules *rules)
+{
+    if (tx->gas_limit > rules->block_gas_limit) {
+        return TX_GAS_ABOVE_BLOCK;
+    }
+    if (rules->fork >= FORK_OSAKA && tx->gas_limit > GAS_TX_MAX) {
+        return TX_GAS_ABOVE_CAP;
+    }
+    if (rules->fork >= FORK_SHANGHAI && tx->is_create && tx->input.len > INIT_CODE_BYTES_MAX) {
+        return TX_INIT_CODE_TOO_LARGE;
+    }
+    if (tx->gas_limit < tx_intrinsic_gas(tx, rules->fork)) {
+        return TX_GAS_BELOW_INTRINSIC;
+    }
+    return tx->gas_limit < tx_floor_gas(tx, rules->fork) ? TX_GAS_BELOW_FLOOR : TX_VALID;
+}
+
+static enum tx_verdict check_blobs(const struct tx *tx, const struct tx_rules *rules)
+{
+    u64 per_tx =
+        rules->blobs_per_tx_max != 0 ? rules->blobs_per_tx_max : rules->blob_gas_max / TX_BLOB_GAS;
+    if (tx->is_create) {
+        return TX_BLOB_CREATE;
+    }
+    if (tx->blob_count == 0) {
+        return TX_BLOBS_MISSING;
+    }
+    if (tx->blob_count > per_tx || tx_blob_gas(tx) > rules->blob_gas_max) {
+        return TX_BLOBS_TOO_MANY;
+    }
+    for (size_t i = 0; i < tx->blob_count; i++) {
+        if (tx->blob_hashes[i].b[0] != BLOB_HASH_VERSION) {
+            return TX_BLOB_VERSION_WRONG;
+        }
+    }
+    return TX_VALID;
+}
+
+static enum tx_verdict check_parts(const struct tx *tx, const struct tx_rules *rules)
+{
+    if (tx->type == TX_BLOB) {
+        return check_blobs(tx, rules);
+    }
+    if (tx->type == TX_SET_CODE && tx->is_create) {
+        return TX_AUTHORIZATION_CREATE;
+    }
+    return tx->type == TX_SET_CODE && tx->authorization_count == 0 ? TX_AUTHORIZATIONS_MISSING
+                                                                   : TX_VALID;
+}
+
+enum tx_verdict tx_check(const struct tx *tx, const struct tx_rules *rules)
+{
+    static enum tx_verdict (*const checks[])(const struct tx *, const struct tx_rules *) = {
+        check_type, check_signer, check_parts, check_gas};
+    struct u256 cost;
+    for (size_t i = 0; i < COUNT_OF(checks); i++) {
+        enum tx_verdict verdict = checks[i](tx, rules);
+        if (verdict != TX_VALID) {
+            return verdict;
+        }
     }
     if (u256_cmp(tx->max_priority, tx->max_fee) > 0) {
         return TX_TIP_ABOVE_FEE;
     }
-    if (tx->gas_limit > block_gas_limit) {
-        return TX_GAS_ABOVE_BLOCK;
-    }
-    if (tx->gas_limit > GAS_TX_MAX) {
-        return TX_GAS_ABOVE_CAP;
-    }
-    if (tx->is_create && tx->input.len > INIT_CODE_BYTES_MAX) {
-        return TX_TOO_LARGE;
-    }
-    if (tx->gas_limit < tx_intrinsic_gas(tx)) {
-        return TX_GAS_BELOW_INTRINSIC;
-    }
-    if (tx->gas_limit < tx_floor_gas(tx)) {
-        return TX_GAS_BELOW_FLOOR;
-    }
     if (tx->nonce == UINT64_MAX) {
         return TX_NONCE_MAX;
     }
-    struct u256 cost;
-    if (!u256_mul_u64(&cost, tx->max_fee, tx->gas_limit)) {
-        return TX_INSUFFICIENT_FUNDS; /* nobody has that much */
-    }
-    return tx->is_create ? TX_CODE_UNSUPPORTED : TX_VALID;
+    bool fits = u256_mul_u64(&cost, tx->max_fee, tx->gas_limit);
+    return fits ? TX_VALID : TX_INSUFFICIENT_FUNDS; /* nobody has that much */
 }

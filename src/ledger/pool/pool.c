@@ -25,7 +25,7 @@ struct pool_account {
 struct pool_options pool_options_default(u64 chain_id, u64 block_gas_limit)
 {
     return (struct pool_options){
-        .txs_max = 8192,
+        .txs_max = 32768,
         .bytes_max = MIB(64),
         .account_txs_max = 64,
         .account_queued_max = 32,
@@ -162,16 +162,15 @@ enum tx_verdict pool_check(const struct pool_options *options, struct arena *are
     if (!checked.tx.has_chain_id) {
         return TX_UNPROTECTED;
     }
-    verdict = tx_check(&checked.tx, options->chain_id, options->block_gas_limit);
+    struct tx_rules rules = tx_rules_ours(options->chain_id, options->block_gas_limit);
+    verdict = tx_check(&checked.tx, &rules);
     if (verdict != TX_VALID) {
         return verdict;
     }
     if (u256_cmp(checked.tx.max_priority, options->tip_min) < 0) {
         return TX_UNDERPRICED;
     }
-    bool fits = u256_mul_u64(&checked.cost, checked.tx.max_fee, checked.tx.gas_limit) &&
-                u256_add(&checked.cost, checked.cost, checked.tx.value);
-    if (!fits) {
+    if (!tx_cost(&checked.tx, &checked.cost)) {
         return TX_INSUFFICIENT_FUNDS;
     }
     if (!tx_sender(&checked.tx, &checked.sender)) {
@@ -202,8 +201,10 @@ static err check_state(const struct pool *pool, const struct state_source *sourc
     struct account to;
     TRY(source->account(source->ctx, &candidate->in->sender, &candidate->account));
     TRY(source->account(source->ctx, &candidate->in->tx.to, &to));
-    bool runs_code = native_find(&candidate->in->tx.to) == NULL &&
-                     (account_has_code(&to) || address_is_precompile(&candidate->in->tx.to));
+    const struct tx *tx = &candidate->in->tx;
+    bool runs_code =
+        tx->is_create || tx->type == TX_SET_CODE ||
+        (native_find(&tx->to) == NULL && (account_has_code(&to) || address_is_precompile(&tx->to)));
     u64 ahead = candidate->in->tx.nonce - candidate->account.nonce;
     if (candidate->in->tx.nonce < candidate->account.nonce) {
         *ret_verdict = TX_NONCE_TOO_LOW;

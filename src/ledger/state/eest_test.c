@@ -183,7 +183,7 @@ static void run_on(struct state *state, const json_t *test, const json_t *post)
     journal_init(&journal, &source, ARENA_BYTES);
     enum tx_verdict verdict = execute(&journal, &env, raw, &arena);
     bool foreign =
-        verdict == TX_CODE_UNSUPPORTED || verdict == TX_TYPE_UNSUPPORTED || verdict == TX_TOO_LARGE;
+        verdict == TX_CODE_UNSUPPORTED || verdict == TX_BLOBS_REFUSED || verdict == TX_TOO_LARGE;
     if (foreign) {
         run.skipped++;
     } else if ((verdict != TX_VALID) != is_bad) {
