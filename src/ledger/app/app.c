@@ -172,6 +172,20 @@ err app_submit(struct app *app, bytes raw, struct hash *ret_hash, enum tx_verdic
     return e;
 }
 
+err app_admit(struct app *app, const struct pool_checked *checked, size_t count,
+              enum tx_verdict *ret_verdicts)
+{
+    struct state_view *view;
+    err e = ok();
+    TRY(state_view_open(app->state, app->info.height, &view));
+    struct state_source source = state_view_source(view);
+    for (size_t i = 0; i < count && is_ok(e); i++) {
+        e = pool_admit(&app->pool, &source, &checked[i], &ret_verdicts[i]);
+    }
+    state_view_close(view);
+    return e;
+}
+
 static err table_check_tx(void *self, bytes raw, struct hash *ret_hash,
                           enum tx_verdict *ret_verdict)
 {

@@ -128,6 +128,10 @@ struct hash app_genesis_hash(const struct app *app);
 struct app_info app_info_now(const struct app *app);
 /* app_submit: check_tx by another name. */
 err app_submit(struct app *app, bytes raw, struct hash *ret_hash, enum tx_verdict *ret_verdict);
+/* app_admit: the same for transactions that passed pool_check(), in order, over one view of the
+ * state. A fault leaves the rest undecided. */
+err app_admit(struct app *app, const struct pool_checked *checked, size_t count,
+              enum tx_verdict *ret_verdicts);
 /* app_header: the Ethereum header of a height; ERR_NOT_FOUND. */
 err app_header(struct app *app, u64 height, struct block_header *ret_header);
 /* app_env_after: the environment in which a block on top of `height` would run, at time

@@ -20,7 +20,7 @@
 #include "codec/json.h"
 #include "ledger/block/consensus.h"
 
-#define GENESIS_BYTES_MAX MIB(16)
+#define GENESIS_BYTES_MAX MIB(128)
 
 struct genesis_slot {
     struct hash slot;
