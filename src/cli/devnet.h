@@ -37,6 +37,10 @@ enum devnet_kind { DEVNET_LEDGER, DEVNET_STORE, DEVNET_GATEWAY };
 struct devnet;
 
 /* One child. */
+/* Below the devnet's folder: the owner's master key under a passphrase, and that. */
+#define DEVNET_ENVELOPE "keys/owner.envelope.json"
+#define DEVNET_PASSPHRASE "keys/owner.passphrase"
+
 struct devnet_role {
     struct devnet *devnet;
     enum devnet_kind kind;
@@ -132,7 +136,8 @@ err devnet_revive_start(struct devnet *devnet);
 err devnet_open_chain(struct devnet *devnet, u64 deadline_ms);
 err devnet_register(struct devnet *devnet, u64 deadline_ms);
 
-/* devnet_add_user: the owner's S3 keys, into the running gateway. */
+/* devnet_add_user: the envelope of the owner's master key and his S3 keys, into the running
+ * gateway. */
 err devnet_add_user(struct devnet *devnet, u64 deadline_ms);
 
 /* devnet_json.c */

@@ -110,6 +110,7 @@ static json_t *describe_owner(const struct devnet *devnet)
     put(owner, "address", address_text(&devnet->owner.address));
     put(owner, "key_file", path_text(devnet, "keys/owner.key"));
     put(owner, "master_file", path_text(devnet, "keys/owner.master"));
+    put(owner, "passphrase_file", path_text(devnet, DEVNET_PASSPHRASE));
     put(owner, "territory", json_integer((json_int_t)devnet->territory));
     return owner;
 }

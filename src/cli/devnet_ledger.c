@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/envelope_drop.h"
 #include "cli/user_drop.h"
 #include "ledger/modules/bucket_layout.h"
 #include "ledger/modules/territory_layout.h"
@@ -314,6 +315,15 @@ err devnet_register(struct devnet *devnet, u64 deadline_ms)
     return e;
 }
 
+static err add_envelope(struct devnet *devnet, const char *data)
+{
+    char path[PATH_BYTES_MAX];
+    struct envelope envelope;
+    devnet_path(devnet, path, DEVNET_ENVELOPE);
+    TRY(envelope_text_read(path, "master", &envelope));
+    return envelope_drop_leave(data, &devnet->owner.address, &envelope);
+}
+
 err devnet_add_user(struct devnet *devnet, u64 deadline_ms)
 {
     char data[PATH_BYTES_MAX];
@@ -322,7 +332,10 @@ err devnet_add_user(struct devnet *devnet, u64 deadline_ms)
     snprintf(user.access_key, sizeof user.access_key, "%s", devnet->access_key);
     snprintf(user.secret_key, sizeof user.secret_key, "%s", devnet->secret_key);
     path_join(data, devnet_gateway(devnet)->dir, "data");
-    err e = user_drop_leave(data, &user);
+    err e = add_envelope(devnet, data);
+    if (is_ok(e)) {
+        e = user_drop_leave(data, &user);
+    }
     if (is_ok(e)) {
         e = user_drop_await(devnet->loop, data, &user, deadline_ms);
     }

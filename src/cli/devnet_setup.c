@@ -4,6 +4,8 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/envelope_drop.h"
+#include "cli/passphrase.h"
 #include "net/tls.h"
 
 #include <sys/stat.h>
@@ -137,6 +139,46 @@ static void random_token(struct loop *loop, char *out, size_t letters)
     out[letters] = '\0';
 }
 
+static err passphrase_file(const struct devnet *devnet, const char *path)
+{
+    char text[DEVNET_TOKEN_BYTES + 1];
+    random_token(devnet->loop, text, SECRET_KEY_LETTERS);
+    size_t len = strlen(text);
+    text[len] = '\n';
+    err e = file_replace(path, bytes_make(text, len + 1));
+    mem_wipe(text, sizeof text);
+    return e;
+}
+
+static err seal_master(const struct devnet *devnet, const char *passphrase_path,
+                       struct envelope *ret)
+{
+    u8 random[40];
+    struct passphrase passphrase;
+    TRY(passphrase_get(&passphrase, passphrase_path, false));
+    loop_random(devnet->loop, random, sizeof random);
+    err e = envelope_seal(ret, &devnet->master, passphrase_bytes(&passphrase), ENVELOPE_PASSES,
+                          ENVELOPE_MEMORY_KIB, random);
+    passphrase_wipe(&passphrase);
+    return e;
+}
+
+/* envelope_file: made once, so that it stays the same in the network. */
+static err envelope_file(const struct devnet *devnet)
+{
+    char path[PATH_BYTES_MAX];
+    char passphrase_path[PATH_BYTES_MAX];
+    struct envelope envelope;
+    devnet_path(devnet, path, DEVNET_ENVELOPE);
+    devnet_path(devnet, passphrase_path, DEVNET_PASSPHRASE);
+    if (file_exists(path)) {
+        return ok();
+    }
+    TRY(passphrase_file(devnet, passphrase_path));
+    TRY(seal_master(devnet, passphrase_path, &envelope));
+    return envelope_text_write(path, "master", NULL, &envelope);
+}
+
 static err s3_keys(struct devnet *devnet)
 {
     char path[PATH_BYTES_MAX];
@@ -181,6 +223,7 @@ static err make_keys(struct devnet *devnet)
     TRY(numbered_keys(devnet, "account", devnet->accounts, 0, DEVNET_ACCOUNTS));
     TRY(role_keys(devnet));
     TRY(master_key_file(devnet));
+    TRY(envelope_file(devnet));
     return s3_keys(devnet);
 }
 

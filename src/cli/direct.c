@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/keyfile.h"
+#include "cli/passphrase.h"
+#include "crypto/hash.h"
 #include "data/bucket_name.h"
 #include "gateway/journal/record.h"
 #include "ledger/modules/bucket_layout.h"
@@ -32,7 +34,10 @@ static err owner_secret(struct client *client, struct secp_secret *ret)
 err direct_open(struct direct *direct, struct client *client, const struct master_key *master)
 {
     struct loop *loop = client->loop;
-    *direct = (struct direct){.client = client, .master = *master};
+    *direct = (struct direct){.client = client};
+    if (master != NULL) {
+        direct->master = *master;
+    }
     direct->who.chain_id = chain_id(client->chain);
     TRY(owner_secret(client, &direct->who.secret));
     TRY(http_client_new(loop, &(struct http_client_options){0}, &direct->http));
@@ -49,6 +54,9 @@ err direct_open(struct direct *direct, struct client *client, const struct maste
 
 void direct_close(struct direct *direct)
 {
+    if (direct->http != NULL) {
+        http_client_cancel(direct->http); /* what hangs ends at once */
+    }
     if (direct->source != NULL) {
         segment_source_free(direct->source);
     }
@@ -277,41 +285,25 @@ err direct_read(struct direct *direct, const struct direct_bucket *bucket,
 
 /* ---- the journal ---- */
 
-enum verdict { UNDECIDED, IS_THERE, IS_GONE };
-
 struct search {
     struct direct *direct;
     const struct direct_bucket *bucket;
-    bytes key;
-    struct arena *arena; /* of the answer */
-    enum verdict verdict;
-    bytes manifest; /* in arena, if IS_THERE */
+    const struct direct_visit *visit;
 };
 
-static err take_op(struct search *search, const struct journal_op *op)
-{
-    if (!bytes_eq(op->key, search->key)) {
-        return ok();
-    }
-    if (op->kind == JOURNAL_DELETE) {
-        search->verdict = IS_GONE;
-    } else if (op->kind == JOURNAL_PUT) {
-        search->manifest = arena_copy(search->arena, op->value);
-        search->verdict = IS_THERE;
-        return search->manifest.data != NULL ? ok() : fail(ERR_LIMIT);
-    }
-    return ok();
-}
-
-/* The last operation on the key decides. */
-static err search_ops(struct search *search, bytes ops)
+static err search_ops(struct search *search, u64 sequence, bytes ops)
 {
     struct journal_op op;
     while (ops.len > 0) {
         TRY(journal_op_next(&ops, &op));
-        TRY(take_op(search, &op));
+        TRY(search->visit->op(search->visit->ctx, sequence, &op));
     }
     return ok();
+}
+
+static bool search_done(const struct search *search)
+{
+    return search->visit->done != NULL && search->visit->done(search->visit->ctx);
 }
 
 struct table_search {
@@ -328,7 +320,7 @@ static err search_table_piece(void *ctx, bytes piece)
     struct journal_op op;
     bytes before = rest;
     while (rest.len > 0 && is_ok(journal_op_next(&rest, &op))) {
-        TRY(take_op(table->search, &op));
+        TRY(table->search->visit->op(table->search->visit->ctx, 0, &op));
         before = rest;
     }
     buf_consume(&table->waiting, table->waiting.len - before.len);
@@ -400,7 +392,7 @@ static err step_in(struct search *search, struct walk *walk, struct arena *arena
     walk->head = record.previous;
     switch (record.kind) {
     case JOURNAL_COMMIT:
-        return search_ops(search, body);
+        return search_ops(search, record.sequence, body);
     case JOURNAL_SNAPSHOT:
         return walk->has_snapshot ? ok() : note_snapshot(walk, body);
     case JOURNAL_ENVELOPE:
@@ -420,7 +412,7 @@ static err step_back(struct search *search, struct walk *walk)
 
 static err walk_back(struct search *search, struct walk *walk)
 {
-    for (u64 i = 0; search->verdict == UNDECIDED && i < WALK_RECORDS_MAX; i++) {
+    for (u64 i = 0; !search_done(search) && i < WALK_RECORDS_MAX; i++) {
         if (walk->has_snapshot && hash_eq(&walk->head.hash, &walk->snapshot.base.hash)) {
             return search_table(search, &walk->snapshot);
         }
@@ -429,19 +421,167 @@ static err walk_back(struct search *search, struct walk *walk)
         }
         TRY(step_back(search, walk));
     }
-    return search->verdict != UNDECIDED ? ok() : fail(ERR_LIMIT);
+    return search_done(search) ? ok() : fail(ERR_LIMIT);
+}
+
+err direct_walk(struct direct *direct, const struct direct_bucket *bucket,
+                const struct direct_visit *visit)
+{
+    struct search search = {.direct = direct, .bucket = bucket, .visit = visit};
+    struct walk walk = {.head = {.hash = bucket->head, .locator = bucket->head_at}};
+    arena_init(&walk.snapshot_arena, JOURNAL_RECORD_BYTES_MAX + KIB(64));
+    err e = walk_back(&search, &walk);
+    arena_free(&walk.snapshot_arena);
+    return e;
+}
+
+/* ---- one object ---- */
+
+enum verdict { UNDECIDED, IS_THERE, IS_GONE };
+
+struct finding {
+    bytes key;
+    struct arena *arena; /* of the answer */
+    enum verdict verdict;
+    bytes manifest; /* in arena, if IS_THERE */
+};
+
+static bool is_decided(void *ctx) { return ((struct finding *)ctx)->verdict != UNDECIDED; }
+
+/* The last operation on the key in the newest record that has one decides. */
+static err look_at(void *ctx, u64 sequence, const struct journal_op *op)
+{
+    struct finding *finding = ctx;
+    (void)sequence;
+    if (!bytes_eq(op->key, finding->key)) {
+        return ok();
+    }
+    if (op->kind == JOURNAL_DELETE) {
+        finding->verdict = IS_GONE;
+    } else if (op->kind == JOURNAL_PUT) {
+        finding->manifest = arena_copy(finding->arena, op->value);
+        finding->verdict = IS_THERE;
+        return finding->manifest.data != NULL ? ok() : fail(ERR_LIMIT);
+    }
+    return ok();
 }
 
 err direct_find(struct direct *direct, const struct direct_bucket *bucket, bytes key,
                 struct arena *arena, struct manifest *ret_manifest)
 {
-    struct search search = {
-        .direct = direct, .bucket = bucket, .key = key, .arena = arena, .verdict = UNDECIDED};
-    struct walk walk = {.head = {.hash = bucket->head, .locator = bucket->head_at}};
-    arena_init(&walk.snapshot_arena, JOURNAL_RECORD_BYTES_MAX + KIB(64));
-    err e = walk_back(&search, &walk);
-    arena_free(&walk.snapshot_arena);
-    TRY(e);
-    return search.verdict == IS_THERE ? manifest_read(ret_manifest, arena, search.manifest)
-                                      : fail(ERR_NOT_FOUND);
+    struct finding finding = {.key = key, .arena = arena, .verdict = UNDECIDED};
+    const struct direct_visit visit = {.ctx = &finding, .op = look_at, .done = is_decided};
+    TRY(direct_walk(direct, bucket, &visit));
+    return finding.verdict == IS_THERE ? manifest_read(ret_manifest, arena, finding.manifest)
+                                       : fail(ERR_NOT_FOUND);
+}
+
+/* ---- the envelope: without any key but the account's ---- */
+
+struct system_view {
+    struct hash bucket;
+    struct bucket_record record;
+    bool found;
+};
+
+static err read_system(void *ctx, const struct slot_source *slots)
+{
+    struct system_view *view = ctx;
+    return bucket_load(slots, &view->bucket, &view->record, &view->found);
+}
+
+/* What head parts say is believed because the hash of the whole record is. */
+static err clear_step(struct direct *direct, const struct system_view *view, struct walk *walk,
+                      struct arena *arena, bytes *ret_body)
+{
+    struct journal_record record;
+    struct hash hash;
+    u32 len = walk->head.locator.length;
+    u8 *raw = len <= JOURNAL_RECORD_BYTES_MAX ? arena_alloc(arena, len) : NULL;
+    if (raw == NULL) {
+        return fail(ERR_MALFORMED);
+    }
+    TRY(read_locator(direct, view->record.territory, &walk->head.locator, 0, raw, len));
+    bytes in = bytes_make(raw, len);
+    sha256(&hash, in);
+    if (!hash_eq(&hash, &walk->head.hash)) {
+        return fail(ERR_INTEGRITY);
+    }
+    TRY(journal_record_peek(in, &record));
+    if (!hash_eq(&record.bucket, &view->bucket) ||
+        (walk->sequence != 0 && record.sequence + 1 != walk->sequence)) {
+        return fail(ERR_INTEGRITY);
+    }
+    walk->sequence = record.sequence;
+    walk->head = record.previous;
+    return record.kind == JOURNAL_ENVELOPE
+               ? journal_record_open(in, &hash, NULL, arena, &record, ret_body)
+               : ok();
+}
+
+static err envelope_step(struct direct *direct, const struct system_view *view, struct walk *walk,
+                         struct envelope *ret_envelope, bool *ret_found)
+{
+    struct arena arena;
+    bytes body = {NULL, 0};
+    arena_init(&arena, RECORD_ARENA_BYTES);
+    err e = clear_step(direct, view, walk, &arena, &body);
+    if (is_ok(e) && body.data != NULL) {
+        *ret_found = body.len == sizeof ret_envelope->b && envelope_valid(body);
+        e = *ret_found ? ok() : fail(ERR_MALFORMED);
+    }
+    if (is_ok(e) && *ret_found) {
+        memcpy(ret_envelope->b, body.data, body.len);
+    }
+    arena_free(&arena);
+    return e;
+}
+
+err direct_envelope(struct direct *direct, struct envelope *ret_envelope)
+{
+    struct client *client = direct->client;
+    struct system_view view = {.found = false};
+    struct address owner;
+    struct hash salt;
+    bool found = false;
+    secp_address_of_secret(&owner, &direct->who.secret);
+    system_bucket_salt(&salt);
+    bucket_id(&view.bucket, &owner, &salt);
+    TRY(chain_view(client->chain, read_system, &view, client_deadline(client)));
+    if (!view.found || view.record.removed) {
+        return fail(ERR_NOT_FOUND);
+    }
+    struct walk walk = {
+        .head = {.hash = view.record.head.hash, .locator = view.record.head.locator}};
+    for (u64 i = 0; !found && i < WALK_RECORDS_MAX; i++) {
+        if (hash_is_zero(&walk.head.hash)) {
+            return fail(ERR_NOT_FOUND);
+        }
+        TRY(envelope_step(direct, &view, &walk, ret_envelope, &found));
+    }
+    return found ? ok() : fail(ERR_LIMIT);
+}
+
+err direct_master(struct client *client, const char *passphrase_file, struct master_key *ret_master)
+{
+    struct direct direct;
+    struct envelope envelope;
+    struct passphrase passphrase;
+    err e = direct_open(&direct, client, NULL);
+    if (is_ok(e)) {
+        e = direct_envelope(&direct, &envelope);
+    }
+    direct_close(&direct);
+    if (!is_ok(e)) {
+        return client_fail(client, e, "see: cairn gateway envelope --help",
+                           "no envelope of a master key can be read from the network: %s",
+                           err_text(e));
+    }
+    TRY(passphrase_get(&passphrase, passphrase_file, false));
+    e = envelope_open(ret_master, BYTES_OF(envelope), passphrase_bytes(&passphrase));
+    passphrase_wipe(&passphrase);
+    return is_ok(e)
+               ? e
+               : client_fail(client, e, NULL, "the envelope does not open: %s",
+                             is_err(e, ERR_INTEGRITY) ? "the passphrase is wrong" : err_text(e));
 }

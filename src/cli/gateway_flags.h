@@ -2,9 +2,8 @@
 #ifndef CLI_GATEWAY_FLAGS_H
 #define CLI_GATEWAY_FLAGS_H
 
-#include "cli/cli.h"
-
-#include "base/bytes.h"
+#include "cli/client.h"
+#include "data/keys.h"
 
 /* Targets of the flags of `cairn gateway run`; one config file serves all parts of the verb. */
 struct gateway_flags {
@@ -22,7 +21,11 @@ struct gateway_flags {
 };
 extern struct gateway_flags gateway_flags;
 
+extern const struct verb gateway_user_verb;
+extern const struct verb gateway_envelope_verb;
 int gateway_run(struct cli *cli);
+/* gateway_load_master: of --master, or the devnet's owner; faults are said (client_fail). */
+err gateway_load_master(struct client *client, struct master_key *ret_master);
 /* gateway_heads_add: folds a bucket's head into the digest of an owner's heads. */
 void gateway_heads_add(struct hash *digest, const struct hash *bucket, const struct hash *head);
 

@@ -1,5 +1,7 @@
 #include "cli/user_drop.h"
 
+#include "cli/envelope_drop.h"
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/json.h"
@@ -49,9 +51,10 @@ err user_drop_leave(const char *data_dir, const struct gateway_user *user)
         TRY(file_remove(path));
     }
     hex_encode(owner + 2, sizeof owner - 2, BYTES_OF(user->owner));
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s}", "owner", owner, "id", user->id,
-                               "display_name", user->display_name, "access_key", user->access_key,
-                               "secret_key", user->secret_key);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "owner", owner, "id", user->id,
+                  "display_name", user->display_name, "email", user->email, "tenant", user->tenant,
+                  "access_key", user->access_key, "secret_key", user->secret_key);
     struct buf text;
     buf_init(&text, FILE_BYTES_MAX);
     json_write(&text, object);
@@ -109,6 +112,8 @@ static bool parse_user(const json_t *object, struct gateway_user *ret)
     return json_read_fixed(json_object_get(object, "owner"), ret->owner.b, sizeof ret->owner.b) &&
            copy_text(ret->id, sizeof ret->id, object, "id") &&
            copy_text(ret->display_name, sizeof ret->display_name, object, "display_name") &&
+           copy_text(ret->email, sizeof ret->email, object, "email") &&
+           copy_text(ret->tenant, sizeof ret->tenant, object, "tenant") &&
            copy_text(ret->access_key, sizeof ret->access_key, object, "access_key") &&
            copy_text(ret->secret_key, sizeof ret->secret_key, object, "secret_key");
 }
@@ -149,6 +154,9 @@ static void take(struct user_drop *drop, const char *path, const char *refused)
 {
     struct gateway_user user = {.id = ""};
     err e = load_user(path, &user);
+    if (is_ok(e) && envelope_drop_waits(drop->data_dir, &user.owner)) {
+        e = fail(ERR_BUSY); /* it comes first */
+    }
     if (is_ok(e)) {
         e = add(drop, &user);
     }
@@ -189,6 +197,7 @@ static void look(void *arg)
     char folder[PATH_BYTES_MAX];
     path_join(folder, drop->data_dir, FOLDER);
     do {
+        envelope_drop_look(drop->loop, drop->gateway, drop->data_dir);
         if (file_exists(folder)) {
             IGNORE(dir_each(folder, look_at, drop)); /* logged; looked at again */
         }

@@ -1,8 +1,8 @@
 /* verb_gateway.c: `cairn gateway`: registering, authorising, restoring gateways; their S3 users. */
 #include "cli/client.h"
+#include "cli/direct.h"
 #include "cli/gateway_flags.h"
 #include "cli/keyfile.h"
-#include "cli/user_drop.h"
 #include "cli/verbs.h"
 
 #include "base/log.h"
@@ -18,7 +18,6 @@
 #define HEALTH_BYTES_MAX MIB(1)
 #define HEALTH_CALL_MS 5000
 #define RESTORE_POLL_MS 500
-#define USER_WAIT_MS 60000
 #define TERRITORIES_MAX 256
 
 static struct {
@@ -28,11 +27,7 @@ static struct {
     u64 quota;
     u64 duration;
     const char *endpoint;
-    const char *owner;
-    const char *id;
-    const char *display_name;
-    const char *access_key;
-    const char *secret_key;
+    const char *passphrase_file;
     u64 timeout;
 } options = {.scope = "all", .duration = 365ull * 86400, .timeout = 600};
 
@@ -200,7 +195,7 @@ static bool parse_scope(const char *text, u32 *ret)
     return scope != 0;
 }
 
-static err load_master(struct client *client, struct master_key *ret_master)
+err gateway_load_master(struct client *client, struct master_key *ret_master)
 {
     const char *path = client_options.master;
     if (path == NULL) {
@@ -261,7 +256,7 @@ static err authorise(struct client *client)
     if (options.territory == 0) {
         TRY(default_territory(client, &options.territory));
     }
-    TRY(load_master(client, &master));
+    TRY(gateway_load_master(client, &master));
     err e = authorise_one(client, &master, options.territory, (u32)options.gateway, scope);
     mem_wipe(&master, sizeof master);
     TRY(e);
@@ -442,7 +437,9 @@ static err authorise_all(struct client *client)
     struct master_key master;
     struct territories_view *view = MEM_NEW(struct territories_view);
     view->owner = chain_account_address(client->account);
-    err e = load_master(client, &master);
+    err e = options.passphrase_file != NULL
+                ? direct_master(client, options.passphrase_file, &master)
+                : gateway_load_master(client, &master);
     if (is_ok(e)) {
         e = chain_view(client->chain, read_territories, view, client_deadline(client));
     }
@@ -482,66 +479,6 @@ static int run_restore(struct cli *cli)
         return cli_usage(cli, "--gateway NUMBER is needed; see: cairn gateway list");
     }
     return client_main(cli, restore);
-}
-
-/* ---- user add ---- */
-
-static bool copy_option(char *out, size_t cap, const char *text)
-{
-    if (strlen(text) >= cap) {
-        return false;
-    }
-    snprintf(out, cap, "%s", text);
-    return true;
-}
-
-static err add_user(void *ctx, struct loop *loop)
-{
-    const struct gateway_user *user = ctx;
-    TRY(user_drop_leave(gateway_flags.data, user));
-    return user_drop_await(loop, gateway_flags.data, user, loop_now_ms(loop) + USER_WAIT_MS);
-}
-
-static bool fill_user(struct client *client, struct gateway_user *user)
-{
-    const char *owner =
-        options.owner != NULL ? options.owner : client_setting(client, "owner", "address");
-    const char *name = options.display_name != NULL ? options.display_name : options.id;
-    return owner != NULL && hex_decode_0x(user->owner.b, sizeof user->owner.b, bytes_str(owner)) &&
-           copy_option(user->id, sizeof user->id, options.id) &&
-           copy_option(user->display_name, sizeof user->display_name, name) &&
-           copy_option(user->access_key, sizeof user->access_key, options.access_key) &&
-           copy_option(user->secret_key, sizeof user->secret_key, options.secret_key);
-}
-
-static int run_user_add(struct cli *cli)
-{
-    struct client client;
-    struct gateway_user user = {.id = ""};
-    if (!cli_parse(cli, 0, 0) ||
-        (gateway_flags.config != NULL && !cli_config(cli, gateway_flags.config))) {
-        return 2;
-    }
-    if (options.id == NULL || options.access_key == NULL || options.secret_key == NULL) {
-        return cli_usage(cli, "--id, --access-key and --secret-key are needed");
-    }
-    err e = client_init(&client, cli);
-    bool fine = is_ok(e) && fill_user(&client, &user);
-    json_decref(client.devnet);
-    if (!fine) {
-        return cli_usage(cli, "--owner ADDRESS is needed; --id and --display-name have at most 64 "
-                              "characters, keys at most 128");
-    }
-    e = cli_run(add_user, &user);
-    mem_wipe(user.secret_key, sizeof user.secret_key);
-    if (!is_ok(e)) {
-        const char *hint =
-            is_err(e, ERR_TIMEOUT) ? "the gateway takes the user when it runs" : NULL;
-        return cli_fail(cli, e, hint, "the user was not taken: %s", err_text(e));
-    }
-    cli_print(cli, "user %s with access key %s\n", user.id, user.access_key);
-    cli_print_json(cli, json_pack("{s:s, s:s}", "id", user.id, "access_key", user.access_key));
-    return 0;
 }
 
 /* ---- the verbs ---- */
@@ -584,6 +521,8 @@ static const struct flag restore_flags[] = {
     {"gateway", FLAG_NUMBER, &options.gateway, "NUMBER", "of `cairn gateway list`"},
     {"for", FLAG_DURATION, &options.duration, "TIME", "of the authorisation (default 365d)"},
     {"timeout", FLAG_DURATION, &options.timeout, "TIME", "to wait for the buckets (default 10m)"},
+    {"passphrase-file", FLAG_TEXT, &options.passphrase_file, "FILE",
+     "takes the master key from its envelope in the network"},
     CLIENT_CHAIN_FLAGS,
     CLIENT_KEY_FLAG,
     CLIENT_MASTER_FLAG,
@@ -593,17 +532,6 @@ static const struct flag list_flags[] = {
     CLIENT_CHAIN_FLAGS,
     {NULL, FLAG_BOOL, NULL, NULL, NULL},
 };
-static const struct flag user_flags[] = {
-    {"data", FLAG_TEXT, &gateway_flags.data, "DIR", "the gateway's data folder (default gateway)"},
-    {"owner", FLAG_TEXT, &options.owner, "ADDRESS", "whose data it is (default: the devnet's)"},
-    {"id", FLAG_TEXT, &options.id, "TEXT", "canonical user id"},
-    {"display-name", FLAG_TEXT, &options.display_name, "TEXT", "default: the id"},
-    {"access-key", FLAG_TEXT, &options.access_key, "TEXT", "S3 access key"},
-    {"secret-key", FLAG_TEXT, &options.secret_key, "TEXT", "S3 secret key"},
-    {"devnet", FLAG_TEXT, &client_options.devnet, "FILE", "devnet.json with the defaults"},
-    {NULL, FLAG_BOOL, NULL, NULL, NULL},
-};
-
 static const struct verb run_verb = {
     .name = "gateway run",
     .arguments = "[FLAGS]",
@@ -648,9 +576,13 @@ static const struct verb restore_verb = {
         "Authorises the gateway for all the owner's territories, then waits until it has rebuilt "
         "each\n"
         "bucket from ledger and network, up to the head that the ledger has. HEALTH-URL is the\n"
-        "gateway's metrics address. The same S3 keys work there.",
+        "gateway's metrics address. The same S3 keys work there. Who has lost the master key, but "
+        "not\n"
+        "its passphrase, gives --passphrase-file: ledger and network keep the key's envelope.",
     .examples = "  cairn gateway restore http://127.0.0.1:9005 --gateway 1 --key owner.key "
-                "--master owner.master",
+                "--master owner.master\n"
+                "  cairn gateway restore http://127.0.0.1:9005 --gateway 1 --key owner.key "
+                "--passphrase-file pass.txt",
     .flags = restore_flags,
     .run = run_restore,
 };
@@ -662,32 +594,14 @@ static const struct verb list_verb = {
     .flags = list_flags,
     .run = run_list,
 };
-static const struct verb user_add_verb = {
-    .name = "gateway user add",
-    .arguments = "--id TEXT --access-key TEXT --secret-key TEXT [FLAGS]",
-    .summary = "gives an owner's data an S3 user",
-    .examples =
-        "  cairn gateway user add --data devnet/gateway-1/data --id alice --access-key ALICE "
-        "--secret-key 9f1c…",
-    .flags = user_flags,
-    .run = run_user_add,
-};
-static const struct verb *const user_parts[] = {&user_add_verb, NULL};
-static const struct verb user_verb = {
-    .name = "gateway user",
-    .arguments = "add …",
-    .summary = "S3 users",
-    .parts = user_parts,
-};
-
 static const struct verb *const parts[] = {
-    &run_verb,     &init_verb, &authorise_verb, &revoke_verb,
-    &restore_verb, &list_verb, &user_verb,      NULL,
+    &run_verb,  &init_verb,         &authorise_verb,        &revoke_verb, &restore_verb,
+    &list_verb, &gateway_user_verb, &gateway_envelope_verb, NULL,
 };
 
 const struct verb verb_gateway = {
     .name = "gateway",
-    .arguments = "run|init|authorise|revoke|restore|list|user …",
+    .arguments = "run|init|authorise|revoke|restore|list|user|envelope …",
     .summary = "runs a gateway; lets gateways act for you; restores them",
     .examples = "  cairn gateway run --config gateway.json\n  cairn gateway list",
     .parts = parts,

@@ -1,4 +1,6 @@
 /* verb_key.c: `cairn key`: account keys and master keys as files, and their backups. */
+#include "cli/direct.h"
+#include "cli/envelope_drop.h"
 #include "cli/keyfile.h"
 #include "cli/passphrase.h"
 #include "cli/verbs.h"
@@ -44,6 +46,14 @@ static const struct flag export_flags[] = {
     {"to", FLAG_TEXT, &options.to, "FILE", "where the backup goes"},
     {"passphrase-file", FLAG_TEXT, &options.passphrase_file, "FILE",
      "its first line; default: asked"},
+    {NULL, FLAG_BOOL, NULL, NULL, NULL},
+};
+static const struct flag recover_flags[] = {
+    {"dir", FLAG_TEXT, &options.dir, "DIR", "key folder"},
+    {"passphrase-file", FLAG_TEXT, &options.passphrase_file, "FILE",
+     "its first line; default: asked"},
+    CLIENT_CHAIN_FLAGS,
+    CLIENT_KEY_FLAG,
     {NULL, FLAG_BOOL, NULL, NULL, NULL},
 };
 static const struct flag list_flags[] = {
@@ -168,27 +178,11 @@ static int run_make(struct cli *cli)
     return status;
 }
 
-/* ---- backups: {"version":1,"kind":"account"|"master","address":"0x…","envelope":"base64"} ---- */
+/* ---- backups ---- */
 
 static err write_backup(const char *to, const struct envelope *envelope, const char *address)
 {
-    char text[4 * ((ENVELOPE_BYTES + 2) / 3) + 1];
-    base64_encode(text, sizeof text, BYTES_OF(*envelope));
-    json_t *backup = json_pack("{s:i, s:s, s:s}", "version", 1, "kind", kind(), "envelope", text);
-    if (address != NULL) {
-        json_object_set_new(backup, "address", json_string(address));
-    }
-    struct buf out;
-    buf_init(&out, BACKUP_BYTES_MAX);
-    json_write(&out, backup);
-    buf_put_str(&out, "\n");
-    err e = buf_done(&out);
-    if (is_ok(e)) {
-        e = file_exists(to) ? fail(ERR_EXISTS) : file_replace(to, buf_bytes(&out));
-    }
-    buf_free(&out);
-    json_decref(backup);
-    return e;
+    return file_exists(to) ? fail(ERR_EXISTS) : envelope_text_write(to, kind(), address, envelope);
 }
 
 static err load_raw(const char *path, u8 out[32], char address[43])
@@ -261,36 +255,12 @@ static int run_export(struct cli *cli)
     return 0;
 }
 
-static err read_backup(const char *from, struct envelope *ret)
-{
-    struct arena arena;
-    bytes text;
-    json_t *backup = NULL;
-    size_t len = 0;
-    arena_init(&arena, BACKUP_BYTES_MAX);
-    err e = file_load(from, &arena, &text);
-    if (is_ok(e)) {
-        e = json_parse(text, BACKUP_BYTES_MAX, &backup);
-    }
-    if (is_ok(e)) {
-        const char *base64 = json_read_str(backup, "envelope");
-        const char *of = json_read_str(backup, "kind");
-        bool fine = base64 != NULL && of != NULL &&
-                    base64_decode(ret->b, sizeof ret->b, bytes_str(base64), &len) &&
-                    len == sizeof ret->b;
-        e = !fine ? fail(ERR_MALFORMED) : strcmp(of, kind()) != 0 ? fail(ERR_USAGE) : ok();
-    }
-    json_decref(backup);
-    arena_free(&arena);
-    return e;
-}
-
 static err open_backup(const char *from, u8 out[32])
 {
     struct envelope envelope;
     struct passphrase passphrase;
     struct master_key master;
-    TRY(read_backup(from, &envelope));
+    TRY(envelope_text_read(from, kind(), &envelope));
     TRY(passphrase_get(&passphrase, options.passphrase_file, false));
     err e = envelope_open(&master, BYTES_OF(envelope), passphrase_bytes(&passphrase));
     passphrase_wipe(&passphrase);
@@ -346,6 +316,34 @@ static int run_import(struct cli *cli)
     }
     status = save(cli, path, raw, false);
     mem_wipe(raw, sizeof raw);
+    return status;
+}
+
+/* ---- out of the network ---- */
+
+static struct master_key recovered;
+
+static err recover(struct client *client)
+{
+    return direct_master(client, options.passphrase_file, &recovered);
+}
+
+static int run_recover(struct cli *cli)
+{
+    char path[PATH_BYTES_MAX];
+    int status;
+    if (!cli_parse(cli, 1, 1)) {
+        return 2;
+    }
+    options.master = true;
+    if (!key_path(cli, cli->positionals[0], path, &status)) {
+        return status;
+    }
+    status = client_main(cli, recover);
+    if (status == 0) {
+        status = save(cli, path, recovered.b, false);
+    }
+    mem_wipe(&recovered, sizeof recovered);
     return status;
 }
 
@@ -431,6 +429,18 @@ static const struct verb key_export_verb = {
     .flags = export_flags,
     .run = run_export,
 };
+static const struct verb key_recover_verb = {
+    .name = "key recover",
+    .arguments = "NAME --key FILE [FLAGS]",
+    .summary = "brings a lost master key back from ledger and network",
+    .text =
+        "For owners who keep its envelope there (cairn gateway envelope): the account key finds "
+        "it,\n"
+        "the passphrase opens it.",
+    .examples = "  cairn key recover alice --key alice.key --passphrase-file pass.txt",
+    .flags = recover_flags,
+    .run = run_recover,
+};
 static const struct verb key_list_verb = {
     .name = "key list",
     .summary = "lists the keys of a folder",
@@ -441,13 +451,13 @@ static const struct verb key_list_verb = {
 };
 
 static const struct verb *const parts[] = {
-    &key_make_verb, &key_import_verb, &key_export_verb, &key_list_verb, NULL,
+    &key_make_verb, &key_import_verb, &key_export_verb, &key_recover_verb, &key_list_verb, NULL,
 };
 
 const struct verb verb_key = {
     .name = "key",
-    .arguments = "make|import|export|list …",
-    .summary = "makes, imports, exports and lists keys",
+    .arguments = "make|import|export|recover|list …",
+    .summary = "makes, imports, exports, recovers and lists keys",
     .text =
         "An account key is a secp256k1 secret: an Ethereum account. A master key is what an "
         "owner's\n"

@@ -81,8 +81,8 @@ err gateway_user_find(struct gateway *gateway, bytes access_key, struct gateway_
  * taken; ERR_NOT_FOUND: the owner has no territory here. */
 err gateway_user_add(struct gateway *gateway, const struct gateway_user *user, u64 deadline_ms);
 
-/* gateway_envelope_put: keeps the envelope of an owner's master key (data/keys.h) in the network: an
- * unsealed record of his system bucket, its first one if the bucket is made for it. Another
+/* gateway_envelope_put: keeps the envelope of an owner's master key (data/keys.h) in the network:
+ * an unsealed record of his system bucket, its first one if the bucket is made for it. Another
  * envelope than the one that is there comes on top and counts from then on (a new passphrase).
  * ERR_MALFORMED: it is none; otherwise as gateway_user_add(). */
 err gateway_envelope_put(struct gateway *gateway, const struct address *owner, bytes envelope,
