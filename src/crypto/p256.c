@@ -47,10 +47,7 @@ static void close_verification(struct verification *v)
     ERR_clear_error(); /* a point off the curve leaves a note for this thread */
 }
 
-static bool read_number(BIGNUM *out, const u8 in[32])
-{
-    return BN_bin2bn(in, 32, out) != NULL;
-}
+static bool read_number(BIGNUM *out, const u8 in[32]) { return BN_bin2bn(in, 32, out) != NULL; }
 
 static bool is_scalar(const struct verification *v, const BIGNUM *number)
 {

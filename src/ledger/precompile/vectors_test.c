@@ -17,8 +17,9 @@ struct suite {
 static const struct suite suites[] = {
     {"ecRecover", 0x01, FORK_FRONTIER, 5},     {"modexp", 0x05, FORK_BYZANTIUM, 17},
     {"modexp_eip2565", 0x05, FORK_BERLIN, 47}, {"modexp_eip7883", 0x05, FORK_OSAKA, 45},
-    {"blake2F", 0x09, FORK_ISTANBUL, 5},       {"fail-blake2f", 0x09, FORK_ISTANBUL, 4},
-    {"p256Verify", 0x100, FORK_OSAKA, 782},
+    {"bn256Add", 0x06, FORK_ISTANBUL, 16},     {"bn256ScalarMul", 0x07, FORK_ISTANBUL, 19},
+    {"bn256Pairing", 0x08, FORK_ISTANBUL, 14}, {"blake2F", 0x09, FORK_ISTANBUL, 5},
+    {"fail-blake2f", 0x09, FORK_ISTANBUL, 4},  {"p256Verify", 0x100, FORK_OSAKA, 782},
 };
 
 static const struct precompile *find(enum fork fork, unsigned number)
