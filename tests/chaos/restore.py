@@ -1,6 +1,8 @@
-"""A gateway whose disk is gone rebuilds every bucket from chain, network and the owner's key; the same
-S3 keys work and every object reads back. Multipart uploads that were under way go on.
+"""A gateway whose disk is gone rebuilds every bucket from chain, network and the owner's account key: the
+master key comes out of its envelope in the network by a passphrase. The same S3 keys work and every
+object reads back. Multipart uploads that were under way go on.
 """
+import json
 import os
 import random
 import shutil
@@ -10,6 +12,45 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from devnet import CAIRN, Devnet, kill  # noqa: E402
+
+
+def cairn(*args):
+    done = subprocess.run([CAIRN, *args], capture_output=True, text=True, timeout=300, check=False)
+    print(f"cairn {' '.join(args[:3])}: {done.returncode} {done.stdout.strip()[-300:]} "
+          f"{done.stderr.strip()[-500:]}", flush=True)
+    return done
+
+
+def user_ids(net):
+    done = cairn("gateway", "user", "list", "--devnet", net.path("devnet.json"), "--json")
+    assert done.returncode == 0
+    return {user["id"]: user for user in map(json.loads, done.stdout.splitlines())}
+
+
+def restore_without_master(net, gateway):
+    """The master key's file is gone, too: wrong words open nothing, the right ones do."""
+    owner = net.info["owner"]
+    saved = net.path("saved.master")
+    os.rename(owner["master_file"], saved)
+    verb = ("gateway", "restore", gateway["metrics"], "--gateway", "1",
+            "--devnet", net.path("devnet.json"), "--json")
+    assert cairn(*verb).returncode != 0
+    wrong = net.path("wrong.passphrase")
+    with open(wrong, "w", encoding="ascii") as out:
+        out.write("not these words\n")
+    done = cairn(*verb, "--passphrase-file", wrong)
+    assert done.returncode == 6 and "passphrase is wrong" in done.stderr, done
+    begin = time.monotonic()
+    assert cairn(*verb, "--passphrase-file", owner["passphrase_file"]).returncode == 0
+    print(f"restored after {time.monotonic() - begin:.1f} s", flush=True)
+
+    done = cairn("key", "recover", "back", "--dir", net.path("recovered"), "--devnet",
+                 net.path("devnet.json"), "--passphrase-file", owner["passphrase_file"])
+    assert done.returncode == 0
+    with open(net.path("recovered/back.master"), encoding="ascii") as back, \
+            open(saved, encoding="ascii") as before:
+        assert back.read() == before.read()
+    os.rename(saved, owner["master_file"])
 
 
 def main():
@@ -34,19 +75,18 @@ def main():
         part = chooser.randbytes(5 << 20)
         etag = client.call("PUT", "two", "parts", body=part,
                            query={"partNumber": "1", "uploadId": upload})[0]["ETag"]
+        gateway = net.info["gateways"][0]
+        done = cairn("gateway", "user", "add", "--data", gateway["data"], "--devnet",
+                     net.path("devnet.json"), "--id", "alice", "--display-name", "Alice A.",
+                     "--email", "alice@example.org", "--tenant", "research",
+                     "--access-key", "ALICE", "--secret-key", "AliceSecret")
+        assert done.returncode == 0
         net.wait_complete(120)
 
-        gateway = net.info["gateways"][0]
         kill(gateway["pid"])
         shutil.rmtree(gateway["data"])
         net.restart(gateway)
-        begin = time.monotonic()
-        done = subprocess.run([CAIRN, "gateway", "restore", gateway["metrics"], "--gateway", "1",
-                               "--devnet", net.path("devnet.json"), "--json"],
-                              capture_output=True, text=True, timeout=300, check=False)
-        print(f"restore: {done.returncode} after {time.monotonic() - begin:.1f} s: "
-              f"{done.stdout.strip()} {done.stderr.strip()[-500:]}", flush=True)
-        assert done.returncode == 0
+        restore_without_master(net, gateway)
 
         client = net.s3(timeout=120)
         for bucket in ("one", "two"):
@@ -58,6 +98,13 @@ def main():
             "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
             f"<ETag>{etag}</ETag></Part></CompleteMultipartUpload>").encode())
         assert client.get("two", "parts") == part
+        users = user_ids(net)
+        assert sorted(users) == ["alice", "owner"], users
+        assert (users["alice"]["email"], users["alice"]["tenant"], users["alice"]["display_name"]) == (
+            "alice@example.org", "research", "Alice A.")
+        assert "secret_key" not in users["alice"]
+        client = net.s3(timeout=120)
+        client.access, client.secret = "ALICE", "AliceSecret"
         client.put("one", "after", b"works")
         assert client.get("one", "after") == b"works"
         print(f"{len(objects)} objects in 2 buckets, 1 upload under way: all there", flush=True)
