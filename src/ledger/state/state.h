@@ -81,6 +81,11 @@ err state_view_prove(struct state_view *view, const struct address *address,
                      const struct hash *slots, size_t slot_count, struct arena *arena,
                      struct state_account_proof *ret_proof);
 
+/* state_view_root: the state root that `changes` on top of the view's height would give; nothing is
+ * kept. Below the head it undoes the later changes in memory, as state_view_prove() does. */
+err state_view_root(struct state_view *view, const struct state_changes *changes,
+                    struct hash *ret_root);
+
 /* --- blocks: stored as bytes whose meaning is ledger/block's --- */
 
 struct state_block {

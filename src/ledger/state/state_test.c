@@ -305,6 +305,31 @@ static void check_proof(const struct world *world, u64 height, size_t i)
     arena_free(&arena);
 }
 
+/* On the state of a height, everything made as it was one height later: that height's root. */
+static void check_root(const struct world *world, u64 height)
+{
+    const struct model *next = &world->models[height + 1];
+    struct account_change accounts[ADDRESSES];
+    struct slot_change slots[ADDRESSES * SLOTS];
+    struct state_changes changes = {.accounts = accounts, .slots = slots};
+    struct state_view *view;
+    struct hash root;
+    assert_ok(state_view_open(world->state, height, &view));
+    assert_ok(state_view_root(view, &changes, &root)); /* no changes at all */
+    assert_true(hash_eq(&root, &world->roots[height]));
+    for (size_t i = 0; i < ADDRESSES; i++) {
+        accounts[changes.account_count++] =
+            (struct account_change){.address = address_of(i), .account = next->accounts[i]};
+        for (size_t j = 0; j < SLOTS; j++) {
+            slots[changes.slot_count++] = (struct slot_change){
+                .address = address_of(i), .slot = slot_of(j), .word = next->words[i][j]};
+        }
+    }
+    assert_ok(state_view_root(view, &changes, &root));
+    assert_true(hash_eq(&root, &world->roots[height + 1]));
+    state_view_close(view);
+}
+
 static void check_history(const struct world *world, u64 head)
 {
     u64 oldest = state_oldest(world->state);
@@ -312,6 +337,9 @@ static void check_history(const struct world *world, u64 head)
     assert_int_equal(oldest, head > HISTORY ? head - HISTORY : 0);
     for (u64 height = oldest; height <= head; height++) {
         check_view(world, height);
+        if (height < head) {
+            check_root(world, height);
+        }
     }
     check_proof(world, head, head % ADDRESSES);
     check_proof(world, oldest, head % ADDRESSES);
