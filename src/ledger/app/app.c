@@ -71,8 +71,7 @@ err app_advance_pool(struct app *app)
     struct state_view *view;
     TRY(state_view_open(app->state, app->info.height, &view));
     struct state_source source = state_view_source(view);
-    err e =
-        pool_advance(&app->pool, &source, block_base_fee(&app->head, app->genesis->base_fee_floor));
+    err e = pool_advance(&app->pool, &source, rules_base_fee(&app->rules, &app->head));
     state_view_close(view);
     return e;
 }
@@ -111,6 +110,7 @@ static err open_parts(struct app *app, const struct app_options *options)
                                   .history_blocks = options->history_blocks,
                                   .no_sync = options->no_sync};
     TRY(genesis_parse(options->genesis, &app->genesis));
+    app->rules = rules_own(app->genesis->chain_id, app->genesis->base_fee_floor);
     keccak256(&app->genesis_hash, options->genesis);
     struct pool_options pool =
         pool_options_default(app->genesis->chain_id, app->genesis->gas_limit);
@@ -149,6 +149,7 @@ void app_close(struct app *app)
 
 struct state *app_state(struct app *app) { return app->state; }
 struct pool *app_pool(struct app *app) { return &app->pool; }
+const struct chain_rules *app_rules(const struct app *app) { return &app->rules; }
 const struct genesis *app_genesis(const struct app *app) { return app->genesis; }
 struct hash app_genesis_hash(const struct app *app) { return app->genesis_hash; }
 struct app_info app_info_now(const struct app *app) { return app->info; }

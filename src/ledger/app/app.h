@@ -19,6 +19,7 @@
 
 #include "ledger/app/genesis.h"
 #include "ledger/block/consensus.h"
+#include "ledger/ethereum/rules.h"
 #include "ledger/exec/execute.h"
 #include "ledger/pool/pool.h"
 #include "ledger/state/state.h"
@@ -134,6 +135,12 @@ err app_admit(struct app *app, const struct pool_checked *checked, size_t count,
               enum tx_verdict *ret_verdicts);
 /* app_header: the Ethereum header of a height; ERR_NOT_FOUND. */
 err app_header(struct app *app, u64 height, struct block_header *ret_header);
+/* app_rules: of the chain; borrowed. */
+const struct chain_rules *app_rules(const struct app *app);
+/* app_header_after: what is known of a block on top of `height` at time max(time, parent + 1). */
+err app_header_after(struct app *app, u64 height, u64 time, struct block_header *ret_header);
+/* app_hashes: hashes of former blocks, for an environment; valid while the view is open. */
+struct block_hashes app_hashes(struct state_view *view);
 /* app_env_after: the environment in which a block on top of `height` would run, at time
  * max(time, parent + 1); what "pending" means. */
 err app_env_after(struct app *app, u64 height, u64 time, struct block_env *ret_env);

@@ -51,6 +51,7 @@ struct block_env app_env(const struct app *app, u64 time, const struct address *
         .base_fee = block_base_fee(&app->head, app->genesis->base_fee_floor),
         .prev_randao = app->info.consensus_id,
         .parent_hash = app->info.app_hash,
+        .blob_base_fee = rules_blob_base_fee(NULL, 0),
     };
 }
 
@@ -80,6 +81,7 @@ static err run_begin(struct run *run, struct app *app, struct state_view *view,
 {
     struct state_source source = state_view_source(view);
     *run = (struct run){.app = app, .env = *env, .arena = arena};
+    run->env.hashes = app_hashes(view);
     journal_init(&run->journal, &source, APP_BLOCK_BYTES_MAX);
     executor_init(&run->executor, &run->journal, &run->env);
     run->results = ARENA_ARRAY(arena, struct app_tx_result, tx_cap + 1);

@@ -31,36 +31,45 @@ err app_env_of(struct app *app, u64 height, struct block_env *ret_env)
 {
     struct block_header header;
     TRY(app_header(app, height, &header));
-    *ret_env = (struct block_env){
-        .fork = FORK_OSAKA,
-        .chain_id = app->info.chain_id,
-        .height = header.number,
-        .time = header.time,
-        .gas_limit = header.gas_limit,
-        .coinbase = header.coinbase,
-        .base_fee = header.base_fee,
-        .prev_randao = header.prev_randao,
-        .parent_hash = header.parent_hash,
-    };
+    *ret_env = rules_env(&app->rules, &header);
+    return ok();
+}
+
+err app_header_after(struct app *app, u64 height, u64 time, struct block_header *ret_header)
+{
+    struct block_header parent;
+    TRY(app_header(app, height, &parent));
+    rules_next_header(&app->rules, &parent, max_u64(time, parent.time + 1), ret_header);
+    if (app->genesis != NULL) {
+        ret_header->gas_limit = app->genesis->gas_limit;
+        ret_header->coinbase = app->info.seats.items[0];
+        ret_header->prev_randao = parent.prev_randao;
+    }
     return ok();
 }
 
 err app_env_after(struct app *app, u64 height, u64 time, struct block_env *ret_env)
 {
     struct block_header header;
-    TRY(app_header(app, height, &header));
-    *ret_env = (struct block_env){
-        .fork = FORK_OSAKA,
-        .chain_id = app->info.chain_id,
-        .height = height + 1,
-        .time = max_u64(time, header.time + 1),
-        .gas_limit = app->genesis->gas_limit,
-        .coinbase = app->info.seats.items[0],
-        .base_fee = block_base_fee(&header, app->genesis->base_fee_floor),
-        .prev_randao = header.prev_randao,
-    };
-    block_header_hash(&ret_env->parent_hash, &header);
+    TRY(app_header_after(app, height, time, &header));
+    *ret_env = rules_env(&app->rules, &header);
     return ok();
+}
+
+static err hash_of(void *ctx, u64 height, struct hash *ret_hash)
+{
+    struct hash hash = {{0}};
+    err e = state_view_block_hash(ctx, height, &hash);
+    if (is_ok(e) || is_err(e, ERR_NOT_FOUND)) {
+        *ret_hash = hash;
+        return ok();
+    }
+    return e;
+}
+
+struct block_hashes app_hashes(struct state_view *view)
+{
+    return (struct block_hashes){.ctx = view, .hash = hash_of};
 }
 
 /* One run on a view; the output is copied into `arena`. */
@@ -100,6 +109,7 @@ err app_call(struct app *app, u64 height, const struct call_request *request, st
     }
     TRY(app_env_of(app, height, &env));
     TRY(state_view_open(app->state, height, &view));
+    env.hashes = app_hashes(view);
     err e = call_on(view, &env, &bounded, arena, ret_result);
     state_view_close(view);
     return e;
@@ -177,6 +187,7 @@ err app_estimate(struct app *app, u64 height, const struct call_request *request
     u64 cap;
     TRY(app_env_of(app, height, &env));
     TRY(state_view_open(app->state, height, &estimate.view));
+    env.hashes = app_hashes(estimate.view);
     err e = estimate_cap(estimate.view, request, &cap);
     if (is_ok(e)) {
         e = search(&estimate, cap, ret_result, ret_gas);

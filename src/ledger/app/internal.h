@@ -17,8 +17,9 @@ struct app_ready {
 };
 
 struct app {
-    struct genesis *genesis;
+    struct genesis *genesis;  /* NULL: an imported chain */
     struct hash genesis_hash; /* of the file */
+    struct chain_rules rules;
     struct state *state;
     struct pool pool;
     struct app_info info;

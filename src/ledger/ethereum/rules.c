@@ -163,6 +163,65 @@ u64 rules_difficulty(const struct chain_rules *rules, const struct block_header 
     return add_u64(&sum, difficulty, bomb(rules, number)) ? sum : UINT64_MAX;
 }
 
+/* Takes away what the form does not have. */
+static void cut_header(struct block_header *header, enum block_form form)
+{
+    header->form = form;
+    if (form < BLOCK_SHANGHAI) {
+        header->withdrawals_root = (struct hash){{0}};
+    }
+    if (form < BLOCK_PRAGUE) {
+        header->requests_hash = (struct hash){{0}};
+    }
+}
+
+void rules_next_header(const struct chain_rules *rules, const struct block_header *parent, u64 time,
+                       struct block_header *ret_header)
+{
+    struct block_header header;
+    block_header_init(&header);
+    header.number = parent->number + 1;
+    header.time = time;
+    enum fork fork = rules_fork(rules, header.number, time);
+    cut_header(&header, rules_form(fork));
+    block_header_hash(&header.parent_hash, parent);
+    header.gas_limit = parent->gas_limit;
+    if (header.form >= BLOCK_LONDON) {
+        header.base_fee = rules_base_fee(rules, parent);
+        if (parent->form < BLOCK_LONDON) {
+            header.gas_limit *= LONDON_ELASTICITY;
+        }
+    }
+    if (header.form >= BLOCK_CANCUN) {
+        header.excess_blob_gas = rules_excess_blob_gas(rules, parent, time);
+    }
+    if (fork < FORK_PARIS) {
+        header.difficulty = rules_difficulty(rules, parent, time);
+    }
+    *ret_header = header;
+}
+
+struct block_env rules_env(const struct chain_rules *rules, const struct block_header *header)
+{
+    const struct rules_blobs *blobs = rules_blobs_at(rules, header->time);
+    enum fork fork = rules_fork(rules, header->number, header->time);
+    return (struct block_env){
+        .fork = fork,
+        .chain_id = rules->chain_id,
+        .height = header->number,
+        .time = header->time,
+        .gas_limit = header->gas_limit,
+        .coinbase = header->coinbase,
+        .base_fee = header->base_fee,
+        .prev_randao = header->prev_randao,
+        .parent_hash = header->parent_hash,
+        .difficulty = u256_from_u64(header->difficulty),
+        .blob_base_fee = rules_blob_base_fee(blobs, header->excess_blob_gas),
+        .blob_gas_max = blobs != NULL ? blobs->max * RULES_GAS_PER_BLOB : 0,
+        .blobs_per_tx_max = fork >= FORK_OSAKA ? RULES_BLOBS_PER_TX_OSAKA : 0,
+    };
+}
+
 struct u256 rules_reward(enum fork fork)
 {
     u64 gwei = 5 * (u64)WEI_PER_GWEI;

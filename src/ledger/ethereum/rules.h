@@ -17,7 +17,7 @@
 #define LEDGER_ETHEREUM_RULES_H
 
 #include "ledger/block/block.h"
-#include "ledger/exec/fork.h"
+#include "ledger/exec/frame.h"
 
 #define RULES_NEVER UINT64_MAX
 #define RULES_BLOBS_MAX 16
@@ -71,6 +71,13 @@ u64 rules_excess_blob_gas(const struct chain_rules *rules, const struct block_he
 struct u256 rules_base_fee(const struct chain_rules *rules, const struct block_header *parent);
 /* rules_difficulty: of the block at `time` on top of parent, before Paris. */
 u64 rules_difficulty(const struct chain_rules *rules, const struct block_header *parent, u64 time);
+/* rules_next_header: what is known of the block at `time` on top of parent before it is executed:
+ * form, number, parent, gas limit (the parent's, or twice that in London's first block), base fee,
+ * difficulty, excess blob gas; no beneficiary, no transactions. */
+void rules_next_header(const struct chain_rules *rules, const struct block_header *parent, u64 time,
+                       struct block_header *ret_header);
+/* rules_env: the environment of a block's transactions; without the hashes of former blocks. */
+struct block_env rules_env(const struct chain_rules *rules, const struct block_header *header);
 /* rules_reward: wei for a block, before the shares for ommers; zero from Paris on. */
 struct u256 rules_reward(enum fork fork);
 

@@ -78,7 +78,7 @@ static void spoil(const struct chain_rules *rules, const struct block_header *pa
     wrong.time = parent->time;
     assert_non_null(rules_check_header(rules, parent, &wrong));
     wrong = *header;
-    wrong.gas_limit += parent->gas_limit / 1024;
+    wrong.gas_limit += wrong.gas_limit / 1024 + 1;
     assert_string_equal(rules_check_header(rules, parent, &wrong), "gas limit");
     wrong = *header;
     wrong.gas_used = wrong.gas_limit + 1;

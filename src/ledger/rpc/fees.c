@@ -184,9 +184,8 @@ static bool add_block(struct rpc_request *r, struct history *history, u64 height
     json_array_append_new(
         history->ratios, json_real((double)block.header.gas_used / (double)block.header.gas_limit));
     if (height + 1 == history->first + history->count) {
-        struct u256 floor = app_genesis(r->app)->base_fee_floor;
-        json_array_append_new(history->base_fees,
-                              rpc_json_u256(block_base_fee(&block.header, floor)));
+        struct u256 next = rules_base_fee(app_rules(r->app), &block.header);
+        json_array_append_new(history->base_fees, rpc_json_u256(next));
     }
     return true;
 }

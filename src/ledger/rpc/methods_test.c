@@ -688,7 +688,7 @@ static void refused_transactions(void **state)
     rpc_expect_error(&world, "eth_sendRawTransaction", -32000, "", "\"0x\"");
     rpc_expect_error(&world, "eth_sendRawTransaction", -32000, "", "\"0x02c0\"");
     rpc_expect_error(&world, "eth_sendRawTransaction", -32000, "transaction type not supported",
-                     "\"0x03c0\"");
+                     "\"0x05c0\"");
     rpc_expect_error(&world, "eth_sendRawTransaction", -32602, "invalid argument 0", "\"abc\"");
 }
 
