@@ -13,14 +13,20 @@
 #define LANE_TIMEOUT_MS 8000
 /* A reader that takes nothing for so long lets the connections go; a holder would cut them. */
 #define PARK_AFTER_MS 10000
+/* For one row the ledger is asked again, once; a few times, so far apart, while holders say that
+ * they have nothing: they may know of a repair that this process has not seen yet. */
+#define REFRESHES_MAX 5
+#define REFRESH_APART_MS 800
 
 enum lane_state { LANE_IDLE, LANE_RUNNING, LANE_FAILED };
 
 struct lane {
     struct row_reader *reader;
     u8 fragment;
+    u32 provider; /* that was tried last; holder is known if it is in the directory */
     struct provider_view holder;
     enum lane_state state;
+    bool lacking; /* the holder answered that it does not have the fragment */
     bool waiting; /* for the holder, since waiting_since_ms */
     bool slow;    /* hedged against: others are asked as well */
     u32 next_row; /* the row whose unit is read next */
@@ -41,7 +47,7 @@ struct row_reader {
     u64 bytes;
     u8 *decoded[FRAGMENTS_MAX]; /* owned; filled per row */
     struct erasure_decoder *decoder;
-    bool refreshed;
+    u8 refreshes; /* of the facts, for the current row */
 };
 
 /* Also of a lane that failed or ended since. */
@@ -162,6 +168,7 @@ static void lane_run(void *arg)
     err e = lane_serve(lane);
     lane->waiting = false;
     lane->state = is_ok(e) ? LANE_IDLE : LANE_FAILED;
+    lane->lacking = is_err(e, ERR_NOT_FOUND);
     if (!is_ok(e)) {
         lane_blame(lane, e);
     }
@@ -190,6 +197,8 @@ static bool lane_start(struct row_reader *reader, u8 fragment, u32 row, u32 end_
 {
     struct lane *lane = &reader->lanes[fragment];
     u32 provider = reader->options.facts.holders[fragment];
+    lane->provider = provider;
+    lane->lacking = false;
     if (provider == 0 ||
         !is_ok(directory_get(reader->options.source->options.directory, provider, &lane->holder))) {
         lane->state = LANE_FAILED;
@@ -420,29 +429,62 @@ static void take_row(struct row_reader *reader, u32 row, u32 need,
     }
 }
 
-/* Holders may have changed by a repair since the facts were read: ask the chain once more. */
-static bool refresh_holders(struct row_reader *reader, u64 deadline_ms)
+/* ---- repairs meanwhile ---- */
+
+/* Takes over what the ledger says now. True: there is a holder that was not tried yet. */
+static bool take_facts(struct row_reader *reader, const struct segment_facts *facts)
 {
-    struct segment_facts facts;
-    if (reader->refreshed) {
-        return false;
-    }
-    reader->refreshed = true;
-    if (!is_ok(source_facts(reader->options.source, &reader->options.facts.seal.key, true,
-                            deadline_ms, &facts))) {
-        return false;
-    }
-    bool changed = false;
-    for (u8 i = 0; i < redundancy_n(facts.info); i++) {
+    bool more = false;
+    for (u8 i = 0; i < redundancy_n(facts->info); i++) {
         struct lane *lane = &reader->lanes[i];
-        if (facts.holders[i] != reader->options.facts.holders[i] && lane->state == LANE_FAILED) {
+        u32 now = facts->holders[i];
+        bool is_new = now != 0 && now != reader->options.facts.holders[i];
+        if (lane->state == LANE_FAILED && now != 0 && now != lane->provider) {
             lane->state = LANE_IDLE;
             lane->slow = false;
-            changed = true;
+            is_new = true;
+        }
+        more = more || (is_new && lane->state == LANE_IDLE);
+    }
+    reader->options.facts = *facts;
+    return more;
+}
+
+static bool somebody_lacks(const struct row_reader *reader)
+{
+    for (u8 i = 0; i < FRAGMENTS_MAX; i++) {
+        if (reader->lanes[i].state == LANE_FAILED && reader->lanes[i].lacking) {
+            return true;
         }
     }
-    reader->options.facts = facts;
-    return changed;
+    return false;
+}
+
+/* Too few serve: holders may have changed by a repair since the facts were read. ok: it is worth
+ * another try. */
+static err refresh_holders(struct row_reader *reader, u64 deadline_ms)
+{
+    struct segment_facts facts;
+    while (reader->refreshes == 0 ||
+           (reader->refreshes < REFRESHES_MAX && somebody_lacks(reader))) {
+        u64 now_ms = loop_now_ms(reader->loop);
+        if (reader->refreshes > 0 && now_ms + REFRESH_APART_MS >= deadline_ms) {
+            break;
+        }
+        if (reader->refreshes > 0) {
+            TRY(fiber_sleep(reader->loop, now_ms + REFRESH_APART_MS));
+        }
+        reader->refreshes++;
+        err e = source_facts(reader->options.source, &reader->options.facts.seal.key, true,
+                             deadline_ms, &facts);
+        if (is_err(e, ERR_CANCELLED)) {
+            return e;
+        }
+        if (is_ok(e) && take_facts(reader, &facts)) {
+            return ok();
+        }
+    }
+    return fail(ERR_NETWORK);
 }
 
 /* Waits for a unit, or the moment to look for slow holders. If this process did not get to run, or
@@ -465,10 +507,12 @@ err row_reader_next(struct row_reader *reader, u32 need, u64 deadline_ms,
     u32 row = reader->row;
     assert_that(row < reader->options.end_row);
     reader->release = row;
+    reader->refreshes = 0;
     event_wake_all(&reader->changed);
     while (!row_complete(reader, row, need)) {
-        if (!start_lanes(reader, row, need) && !refresh_holders(reader, deadline_ms)) {
-            return fail(ERR_NETWORK);
+        if (!start_lanes(reader, row, need)) {
+            TRY(refresh_holders(reader, deadline_ms));
+            continue;
         }
         if (!row_complete(reader, row, need)) {
             TRY(wait_change(reader, deadline_ms));

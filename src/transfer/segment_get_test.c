@@ -448,6 +448,208 @@ static void rebuilding(void **state)
     TW_RUN(rebuild_fn, .class_number = RS_8_4, .providers = 12);
 }
 
+/* ---- records that were read before a repair ---- */
+
+/* Another reader with a memory of its own. */
+static struct segment_source *other_source(struct transfer_world *w)
+{
+    struct segment_source *other;
+    test_ok(segment_source_new(&(struct segment_source_options){.loop = w->loop,
+                                                                .chain = &w->chain,
+                                                                .directory = w->directory,
+                                                                .http = w->http,
+                                                                .who = &w->who,
+                                                                .hedge_ms = w->hedge_ms},
+                               &other));
+    return other;
+}
+
+static err read_by(struct transfer_world *w, struct segment_source *source,
+                   const struct test_segment *s)
+{
+    struct segment_source *own = w->source;
+    w->source = source;
+    err e = ts_read(w, s, 0, s->length);
+    w->source = own;
+    return e;
+}
+
+/* Fragments [first, first + 4) are lost and rebuilt elsewhere; the ledger shows it. */
+static void move_four(struct transfer_world *w, const struct test_segment *s, u8 first)
+{
+    struct segment_record record;
+    struct rebuild_result result;
+    u8 wanted[4];
+    assert_true(scene_load(&w->chain.scene, s->key.number, &record));
+    for (u8 i = 0; i < 4; i++) {
+        u32 provider = record.holders[first + i].provider;
+        wanted[i] = (u8)(first + i);
+        fake_forget(store_of(w, provider));
+        declare_lost(w, provider, s, wanted[i]);
+    }
+    fake_block(&w->chain, 40);
+    test_ok(directory_refresh(w->directory, soon(w)));
+    test_ok(segment_rebuild(w->source, &s->key, wanted, 4, soon(w), &result));
+    assert_int_equal(result.count, 4);
+    assert_true(repair(w, &result));
+}
+
+static void all_moved_fn(struct transfer_world *w)
+{
+    struct test_segment *s = ts_store(w, MIB(3) + 11);
+    struct segment_source *other = other_source(w);
+    test_ok(read_by(w, other, s));
+    for (u8 first = 0; first < 12; first = (u8)(first + 4)) {
+        move_four(w, s, first);
+    }
+    test_ok(read_by(w, other, s)); /* not one of the holders it knows is one any more */
+    segment_source_free(other);
+    ts_free(s);
+}
+
+static void every_holder_has_changed(void **state)
+{
+    (void)state;
+    TW_RUN(all_moved_fn, .providers = 40);
+}
+
+/* A reader begins between two repairs, and goes on while the second one takes its holders away. */
+static void moved_on_the_way_fn(struct transfer_world *w)
+{
+    struct test_segment *s = ts_store(w, MIB(16));
+    struct segment_source *other = other_source(w);
+    struct segment_get *get;
+    u8 *out = mem_alloc(s->length);
+    u32 at = 0;
+    size_t len = 1;
+    test_ok(read_by(w, other, s));
+    move_four(w, s, 8);
+    test_ok(segment_get_open(other, &s->key, 0, s->length, soon(w), &get));
+    while (len != 0) {
+        test_ok(segment_get_next(get, out + at, min_size(s->length - at, MIB(1)), soon(w), &len));
+        at += (u32)len;
+        if (at == MIB(1) * 4 && len != 0) {
+            for (u8 f = 0; f < 8; f++) { /* their connections break */
+                fake_stop(holder_of(w, s, f));
+            }
+            nap(w, 50);
+            for (u8 f = 0; f < 8; f++) {
+                fake_start(holder_of(w, s, f));
+                directory_praise(w->directory, holder_of(w, s, f)->number, 1);
+            }
+            move_four(w, s, 0);
+            move_four(w, s, 4);
+        }
+    }
+    assert_int_equal(at, s->length);
+    assert_memory_equal(out, s->plain, at);
+    segment_get_close(get);
+    mem_free(out);
+    segment_source_free(other);
+    ts_free(s);
+}
+
+static void holders_change_on_the_way(void **state)
+{
+    (void)state;
+    TW_RUN(moved_on_the_way_fn, .providers = 40);
+}
+
+struct late_repair {
+    struct transfer_world *w;
+    struct rebuild_result result;
+};
+
+static void late_repair_run(void *arg)
+{
+    struct late_repair *late = arg;
+    nap(late->w, 1500);
+    assert_true(repair(late->w, &late->result));
+}
+
+/* Old holders have let go; the block that names the new ones is on its way. And the reader has seen
+ * the fragments as held by nobody. */
+static void not_shown_yet_fn(struct transfer_world *w)
+{
+    struct test_segment *s = ts_store(w, MIB(2) + 5);
+    struct late_repair late = {.w = w};
+    u8 wanted[4];
+    lose(w, s, 4, wanted);
+    struct segment_source *other = other_source(w);
+    test_ok(read_by(w, other, s));
+    test_ok(segment_rebuild(w->source, &s->key, wanted, 4, soon(w), &late.result));
+    assert_int_equal(late.result.count, 4);
+    for (u8 f = 4; f < 12; f++) {
+        fake_forget(holder_of(w, s, f));
+    }
+    test_ok(group_start(w->loop, &w->fibers, "repair", late_repair_run, &late));
+    test_ok(read_by(w, other, s));
+    group_wait(w->loop, &w->fibers);
+    segment_source_free(other);
+    ts_free(s);
+}
+
+static void the_ledger_shows_a_repair_late(void **state)
+{
+    (void)state;
+    TW_RUN(not_shown_yet_fn, .providers = 40);
+}
+
+/* Who says it has nothing, and never did anybody repair: an error within seconds. */
+static void gone_for_good_fn(struct transfer_world *w)
+{
+    struct test_segment *s = ts_store(w, MIB(2));
+    test_ok(ts_read(w, s, 0, s->length));
+    for (u8 f = 0; f < 9; f++) {
+        fake_forget(holder_of(w, s, f));
+    }
+    u64 begin_ms = loop_now_ms(w->loop);
+    test_err(ts_read(w, s, 0, s->length), ERR_NETWORK);
+    assert_true(loop_now_ms(w->loop) - begin_ms < 10000);
+    ts_free(s);
+}
+
+static void nobody_has_it_any_more(void **state)
+{
+    (void)state;
+    TW_RUN(gone_for_good_fn);
+}
+
+/* Holders that registered after the directory was read. */
+static void newcomers_fn(struct transfer_world *w)
+{
+    struct test_segment *s = ts_store(w, MIB(2));
+    struct segment_source *other = other_source(w);
+    struct directory *own = w->directory;
+    struct directory *old;
+    test_ok(directory_open(w->loop, &w->chain, soon(w), &old));
+    segment_source_free(other);
+    w->directory = old;
+    other = other_source(w);
+    w->directory = own;
+    test_ok(read_by(w, other, s));
+    for (u32 i = 0; i < 28; i++) {
+        tw_add_provider(w);
+    }
+    for (u32 i = 0; i < 5; i++) {
+        fake_block(&w->chain, 10);
+    }
+    test_ok(directory_refresh(w->directory, soon(w)));
+    for (u8 first = 0; first < 12; first = (u8)(first + 4)) {
+        move_four(w, s, first);
+    }
+    test_ok(read_by(w, other, s));
+    segment_source_free(other);
+    directory_close(old);
+    ts_free(s);
+}
+
+static void new_holders_are_newcomers(void **state)
+{
+    (void)state;
+    TW_RUN(newcomers_fn);
+}
+
 /* The ones that serve lie or die on the way, so do some of the new holders. */
 static void rebuild_faults_fn(struct transfer_world *w)
 {
@@ -592,6 +794,11 @@ int main(void)
         cmocka_unit_test(slow_readers),
         cmocka_unit_test(before_the_commit),
         cmocka_unit_test(no_ledger_node),
+        cmocka_unit_test(every_holder_has_changed),
+        cmocka_unit_test(holders_change_on_the_way),
+        cmocka_unit_test(the_ledger_shows_a_repair_late),
+        cmocka_unit_test(nobody_has_it_any_more),
+        cmocka_unit_test(new_holders_are_newcomers),
         cmocka_unit_test(rebuilding),
         cmocka_unit_test(rebuilding_with_faults),
         cmocka_unit_test(rebuilding_without_enough),

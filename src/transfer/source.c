@@ -208,6 +208,21 @@ static err fetch_seal(struct segment_source *source, const struct record_view *v
     return own ? e : fail(ERR_NETWORK); /* the ledger has it, so it is not missing */
 }
 
+/* know_holders: those that registered after the directory was read. */
+static void know_holders(struct segment_source *source, const struct record_view *view,
+                         u64 deadline_ms)
+{
+    struct directory *directory = source->options.directory;
+    for (u8 i = 0; i < view->record.n; i++) {
+        struct provider_view known;
+        u32 provider = view->record.holders[i].provider;
+        if (provider != 0 && !is_ok(directory_get(directory, provider, &known))) {
+            IGNORE(directory_refresh(directory, deadline_ms)); /* the others may do */
+            return;
+        }
+    }
+}
+
 static err load_facts(struct segment_source *source, const struct segment_key *key,
                       const struct segment_facts *known, u64 deadline_ms,
                       struct segment_facts *ret_facts)
@@ -217,6 +232,7 @@ static err load_facts(struct segment_source *source, const struct segment_key *k
     if (!view.found) {
         return fail(ERR_NOT_FOUND);
     }
+    know_holders(source, &view, deadline_ms);
     struct segment_facts facts = {.info = redundancy_find((u8)view.record.class_number)};
     struct hash id = {0};
     if (known != NULL) {
