@@ -306,6 +306,79 @@ static bool search_done(const struct search *search)
     return search->visit->done != NULL && search->visit->done(search->visit->ctx);
 }
 
+/* read_record: the record behind a head, opened. */
+static err read_record(const struct search *search, const struct journal_head *head,
+                       struct arena *arena, struct journal_record *ret_record, bytes *ret_body)
+{
+    const struct direct_bucket *bucket = search->bucket;
+    struct secp_secret label;
+    u32 len = head->locator.length;
+    u8 *raw = len <= JOURNAL_RECORD_BYTES_MAX ? arena_alloc(arena, len) : NULL;
+    if (raw == NULL) {
+        return fail(ERR_MALFORMED);
+    }
+    TRY(read_locator(search->direct, bucket->territory, &head->locator, 0, raw, len));
+    bytes in = bytes_make(raw, len);
+    TRY(journal_record_peek(in, ret_record));
+    label_secret_derive(&label, &bucket->key, &bucket->id, ret_record->label_version);
+    err e = journal_record_open(in, &head->hash, &label, arena, ret_record, ret_body);
+    secp_secret_wipe(&label);
+    TRY(e);
+    return hash_eq(&ret_record->bucket, &bucket->id) ? ok() : fail(ERR_INTEGRITY);
+}
+
+static bool may_have(const struct journal_kept *kept, bytes key)
+{
+    u32 mark = journal_key_mark(key);
+    bool found = key.data == NULL;
+    for (size_t i = 0; !found && i < kept->live.len / JOURNAL_LIVE_BYTES; i++) {
+        found = journal_live_at(kept, i).mark == mark;
+    }
+    return found;
+}
+
+static err visit_live(const struct search *search, const struct journal_kept *kept, bytes ops)
+{
+    size_t at = 0;
+    u32 next = 0;
+    struct journal_op op;
+    err e = journal_kept_next(kept, &ops, &at, &next, &op);
+    while (is_ok(e)) {
+        TRY(search->visit->op(search->visit->ctx, 0, &op));
+        e = journal_kept_next(kept, &ops, &at, &next, &op);
+    }
+    return is_err(e, ERR_NOT_FOUND) ? ok() : e;
+}
+
+/* search_kept: the live objects of a record that the table only names. */
+static err search_kept(const struct search *search, bytes in)
+{
+    struct journal_kept kept;
+    struct journal_record record;
+    struct arena arena;
+    bytes body;
+    TRY(journal_kept_read(&kept, in));
+    if (!may_have(&kept, search->visit->key)) {
+        return ok();
+    }
+    arena_init(&arena, RECORD_ARENA_BYTES);
+    err e = read_record(search, &kept.head, &arena, &record, &body);
+    if (is_ok(e) && (record.kind != JOURNAL_COMMIT || record.sequence != kept.sequence)) {
+        e = fail(ERR_INTEGRITY);
+    }
+    if (is_ok(e)) {
+        e = visit_live(search, &kept, body);
+    }
+    arena_free(&arena);
+    return e;
+}
+
+static err visit_table_op(const struct search *search, const struct journal_op *op)
+{
+    return op->kind == JOURNAL_KEPT ? search_kept(search, op->value)
+                                    : search->visit->op(search->visit->ctx, 0, op);
+}
+
 struct table_search {
     struct search *search;
     struct buf waiting;
@@ -320,7 +393,7 @@ static err search_table_piece(void *ctx, bytes piece)
     struct journal_op op;
     bytes before = rest;
     while (rest.len > 0 && is_ok(journal_op_next(&rest, &op))) {
-        TRY(table->search->visit->op(table->search->visit->ctx, 0, &op));
+        TRY(visit_table_op(table->search, &op));
         before = rest;
     }
     buf_consume(&table->waiting, table->waiting.len - before.len);
@@ -368,24 +441,10 @@ static err note_snapshot(struct walk *walk, bytes body)
 /* Reads the record that the walk is at, and goes to the one before it. */
 static err step_in(struct search *search, struct walk *walk, struct arena *arena)
 {
-    const struct direct_bucket *bucket = search->bucket;
     struct journal_record record;
-    struct secp_secret label;
     bytes body;
-    u32 len = walk->head.locator.length;
-    u8 *raw = len <= JOURNAL_RECORD_BYTES_MAX ? arena_alloc(arena, len) : NULL;
-    if (raw == NULL) {
-        return fail(ERR_MALFORMED);
-    }
-    TRY(read_locator(search->direct, bucket->territory, &walk->head.locator, 0, raw, len));
-    bytes in = bytes_make(raw, len);
-    TRY(journal_record_peek(in, &record));
-    label_secret_derive(&label, &bucket->key, &bucket->id, record.label_version);
-    err e = journal_record_open(in, &walk->head.hash, &label, arena, &record, &body);
-    secp_secret_wipe(&label);
-    TRY(e);
-    if (!hash_eq(&record.bucket, &bucket->id) ||
-        (walk->sequence != 0 && record.sequence + 1 != walk->sequence)) {
+    TRY(read_record(search, &walk->head, arena, &record, &body));
+    if (walk->sequence != 0 && record.sequence + 1 != walk->sequence) {
         return fail(ERR_INTEGRITY);
     }
     walk->sequence = record.sequence;
@@ -470,7 +529,8 @@ err direct_find(struct direct *direct, const struct direct_bucket *bucket, bytes
                 struct arena *arena, struct manifest *ret_manifest)
 {
     struct finding finding = {.key = key, .arena = arena, .verdict = UNDECIDED};
-    const struct direct_visit visit = {.ctx = &finding, .op = look_at, .done = is_decided};
+    const struct direct_visit visit = {
+        .ctx = &finding, .op = look_at, .done = is_decided, .key = key};
     TRY(direct_walk(direct, bucket, &visit));
     return finding.verdict == IS_THERE ? manifest_read(ret_manifest, arena, finding.manifest)
                                        : fail(ERR_NOT_FOUND);

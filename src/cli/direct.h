@@ -49,6 +49,7 @@ struct direct_visit {
     void *ctx;
     err (*op)(void *ctx, u64 sequence, const struct journal_op *op);
     bool (*done)(void *ctx); /* asked before each record; NULL: to the end */
+    bytes key; /* the only one that matters: what cannot have it may be left out; NULL: all */
 };
 err direct_walk(struct direct *direct, const struct direct_bucket *bucket,
                 const struct direct_visit *visit);

@@ -8,6 +8,8 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
@@ -53,6 +55,75 @@ def restore_without_master(net, gateway):
     os.rename(saved, owner["master_file"])
 
 
+BULK = 3000
+BULK_THREADS = 16
+
+
+def run_all(work):
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(BULK_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def bulk(net, objects):
+    """Small objects in one bucket, enough for a snapshot: some are replaced, some deleted, and one
+    journal record in four keeps next to nothing. The snapshot leaves the others where they are."""
+    def body(i, version):
+        return random.Random(f"{i}/{version}").randbytes(3000)
+
+    def first(start):
+        client = net.s3(timeout=120)
+        for i in range(start, BULK, BULK_THREADS):
+            client.retry(client.put, 120, "bulk", f"{i:05}", body(i, 0))
+
+    def second(start):
+        client = net.s3(timeout=120)
+        for i in range(start, BULK, BULK_THREADS):
+            if i // 160 % 4 == 0 and i % 40 != 0:
+                client.retry(client.delete, 120, "bulk", f"{i:05}")
+            elif i % 9 == 0:
+                client.retry(client.put, 120, "bulk", f"{i:05}", body(i, 1))
+
+    net.s3().make_bucket("bulk")
+    run_all(first)
+    run_all(second)
+    for i in range(BULK):
+        if i // 160 % 4 != 0 or i % 40 == 0:
+            objects["bulk", f"{i:05}"] = body(i, int(i % 9 == 0))
+
+
+def make_snapshot(net, objects):
+    """Large enough a journal behind the last one; until the gateway says that it wrote one."""
+    client = net.s3(timeout=120)
+    log = net.info["gateways"][0]["log"]
+    for i in range(2000):
+        with open(log, encoding="utf-8", errors="replace") as lines:
+            if sum("bucket bulk: snapshot" in line for line in lines) >= 1:
+                return
+        client.put("bulk", f"more{i}", bytes(4000))
+        objects["bulk", f"more{i}"] = bytes(4000)
+    raise AssertionError("no snapshot")
+
+
+def check_direct(net, objects):
+    """Without any gateway: objects that a snapshot left in their records, and a deleted one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "out")
+        for key in ("00161", "00171", "00320", "02999", "00000"):
+            net.cairn("get", "--direct", f"bulk/{key}", path, timeout=120)
+            with open(path, "rb") as file:
+                assert file.read() == objects["bulk", key], key
+            os.remove(path)
+        try:
+            net.cairn("get", "--direct", "bulk/00001", path, timeout=120)
+        except RuntimeError as fault:
+            assert ": 3: " in str(fault), fault
+        else:
+            raise AssertionError("a deleted object was read")
+
+
 def main():
     chooser = random.Random(11)
     with Devnet() as net:
@@ -81,7 +152,12 @@ def main():
                      "--email", "alice@example.org", "--tenant", "research",
                      "--access-key", "ALICE", "--secret-key", "AliceSecret")
         assert done.returncode == 0
+
+
+        bulk(net, objects)
+        make_snapshot(net, objects)
         net.wait_complete(120)
+        check_direct(net, objects)
 
         kill(gateway["pid"])
         shutil.rmtree(gateway["data"])
@@ -89,7 +165,7 @@ def main():
         restore_without_master(net, gateway)
 
         client = net.s3(timeout=120)
-        for bucket in ("one", "two"):
+        for bucket in ("one", "two", "bulk"):
             listed = client.retry(client.list, 60, bucket)
             assert sorted(listed) == sorted(k for b, k in objects if b == bucket), bucket
         for (bucket, key), body in objects.items():
@@ -107,7 +183,7 @@ def main():
         client.access, client.secret = "ALICE", "AliceSecret"
         client.put("one", "after", b"works")
         assert client.get("one", "after") == b"works"
-        print(f"{len(objects)} objects in 2 buckets, 1 upload under way: all there", flush=True)
+        print(f"{len(objects)} objects in 3 buckets, 1 upload under way: all there", flush=True)
     return 0
 
 

@@ -7,7 +7,8 @@
 #include "gateway/journal/index_internal.h"
 #include "gateway/journal/kinds.h"
 
-#define BUCKET_VERSION 1
+#define BUCKET_VERSION 2
+#define BUCKET_VERSION_FORMER 1 /* without snapshot_bytes */
 #define META_KEY "key check"
 #define META_KEY_PLAIN "cairn index v1"
 #define NONCE_BYTES 24
@@ -150,6 +151,7 @@ void stored_bucket_write(struct buf *out, const struct stored_bucket *bucket)
     buf_put_be64(out, it->object_count);
     buf_put_be64(out, it->byte_count);
     buf_put_be64(out, it->journal_bytes_since_snapshot);
+    buf_put_be64(out, it->snapshot_bytes);
 }
 
 static err stored_bucket_read(struct stored_bucket *ret, const struct hash *id, bytes in)
@@ -157,8 +159,9 @@ static err stored_bucket_read(struct stored_bucket *ret, const struct hash *id, 
     struct reader reader;
     struct stored_bucket bucket = {.it = {.id = *id}};
     struct index_bucket *it = &bucket.it;
+    bool former = in.len >= 4 && load_be16(in.data + 2) == BUCKET_VERSION_FORMER;
     reader_init(&reader, in);
-    read_head(&reader, KIND_INDEX_BUCKET, BUCKET_VERSION);
+    read_head(&reader, KIND_INDEX_BUCKET, former ? BUCKET_VERSION_FORMER : BUCKET_VERSION);
     bucket.number = read_be64(&reader);
     bytes name = read_str16(&reader, INDEX_BUCKET_NAME_MAX - 1);
     it->owner = read_address(&reader);
@@ -173,6 +176,7 @@ static err stored_bucket_read(struct stored_bucket *ret, const struct hash *id, 
     it->object_count = read_be64(&reader);
     it->byte_count = read_be64(&reader);
     it->journal_bytes_since_snapshot = read_be64(&reader);
+    it->snapshot_bytes = former ? 0 : read_be64(&reader);
     if (!is_ok(reader_done(&reader))) {
         return fail(ERR_INTEGRITY); /* our own writing */
     }
@@ -373,7 +377,10 @@ err index_object(struct index_view *view, const struct hash *bucket, bytes key, 
     if (key.len == 0 || key.len > JOURNAL_KEY_BYTES_MAX) {
         return fail(ERR_NOT_FOUND);
     }
-    return tree_value(view, TABLE_OBJECTS, bucket, key, ret_manifest);
+    struct origin origin;
+    bytes value;
+    TRY(tree_value(view, TABLE_OBJECTS, bucket, key, &value));
+    return object_value_read(value, &origin, ret_manifest);
 }
 
 err index_config(struct index_view *view, const struct hash *bucket, bytes name, bytes *ret_value)
@@ -389,7 +396,10 @@ struct index_scan {
     struct tree_cursor *cursor;
     u8 *room; /* of the opened value */
     size_t room_bytes;
+    struct origin origin;
 };
+
+const struct origin *index_scan_origin(const struct index_scan *scan) { return &scan->origin; }
 
 static err scan_open(struct index_view *view, enum index_table table, u64 number,
                      struct index_scan **ret)
@@ -417,7 +427,9 @@ static err scan_value(struct index_scan *scan, bytes stored, bytes *ret)
         scan->room = mem_resize(scan->room, stored.len * 2);
         scan->room_bytes = stored.len * 2;
     }
-    return value_open(scan->view->index, scan->room, stored, ret);
+    bytes value;
+    TRY(value_open(scan->view->index, scan->room, stored, &value));
+    return object_value_read(value, &scan->origin, ret);
 }
 
 err index_scan_seek(struct index_scan *scan, bytes key, bytes *ret_key, bytes *ret_manifest)

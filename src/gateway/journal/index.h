@@ -41,6 +41,7 @@ struct index_bucket {
     u64 object_count;
     u64 byte_count;
     u64 journal_bytes_since_snapshot;
+    u64 snapshot_bytes; /* of the newest snapshot's table */
 };
 
 struct index_pending { /* one entry of the write-ahead log */
@@ -98,7 +99,9 @@ err index_part_each(struct index_view *view, const struct hash *bucket, const u8
 err index_config(struct index_view *view, const struct hash *bucket, bytes name, bytes *ret_value);
 
 /* index_dump: everything of a bucket as journal operations in order (objects, uploads with their
- * parts, configuration): the table of a snapshot. op is borrowed during the call. */
+ * parts, configuration): the table of a snapshot. Inline objects stay where they are if at least
+ * half of their record is live: at the end one JOURNAL_KEPT for each such record stands for them.
+ * op is borrowed during the call. */
 err index_dump(struct index_view *view, const struct hash *bucket,
                err (*fn)(void *ctx, const struct journal_op *op), void *ctx);
 
@@ -113,8 +116,11 @@ struct index_update {
         struct journal_head head;
         u64 sequence;
         struct locator snapshot; /* zero: unchanged */
+        u64 snapshot_bytes;      /* of its table, if there is one */
         bool clear;              /* everything in the bucket goes before the operations come */
         bytes ops;
+        /* `ops` are the body of an older record, of which only what this names counts; NULL: all */
+        const struct journal_kept *kept;
     } * records;
     size_t record_count;
     const struct index_pending *pending; /* NULL: none */

@@ -145,6 +145,7 @@ static err bucket_clear(struct index_txn *it, struct stored_bucket *bucket)
     }
     TRY(drop_prefixed(it, TABLE_UPLOADS, BYTES_OF(prefix)));
     TRY(drop_prefixed(it, TABLE_PARTS, BYTES_OF(prefix)));
+    TRY(drop_prefixed(it, TABLE_INLINE, BYTES_OF(prefix)));
     bucket->it.object_count = 0;
     bucket->it.byte_count = 0;
     return ok();
@@ -165,6 +166,12 @@ static err bucket_drop(struct index_txn *it, const struct hash *id)
 
 /* ---- operations ---- */
 
+/* An operation's record and its place in there. */
+struct place {
+    struct origin origin;
+    const struct journal_head *head;
+};
+
 /* object_size: 0 for what is no manifest. */
 static u64 object_size(bytes manifest)
 {
@@ -183,23 +190,39 @@ static err uncount(struct index_txn *it, struct stored_bucket *bucket, bytes key
         return ok();
     }
     TRY(e);
+    struct origin origin = {0};
     u8 *room = mem_alloc(stored.len);
     e = value_open(it->index, room, stored, &manifest);
+    if (is_ok(e)) {
+        e = object_value_read(manifest, &origin, &manifest);
+    }
     if (is_ok(e)) {
         bucket->it.object_count--;
         bucket->it.byte_count -= min_u64(bucket->it.byte_count, object_size(manifest));
     }
     mem_free(room);
+    if (is_ok(e) && origin.sequence != 0) {
+        e = inline_remove(it->txn, bucket->number, &origin);
+    }
     return e;
 }
 
+/* apply_put: `place` is where the operation stands. */
 static err apply_put(struct index_txn *it, struct stored_bucket *bucket,
-                     const struct journal_op *op)
+                     const struct journal_op *op, const struct place *place)
 {
     bytes value;
     struct tree tree = index_tree(it->txn, TABLE_OBJECTS, bucket->number);
+    struct origin origin = {0};
     TRY(uncount(it, bucket, op->key));
-    TRY(seal(it, op->value, &value));
+    if (place->origin.sequence != 0 && inline_worth(op->value)) {
+        origin = place->origin;
+        TRY(inline_add(it->txn, bucket->number, &origin, place->head, op));
+    }
+    buf_clear(&it->plain);
+    object_value_write(&it->plain, &origin, op->value);
+    TRY(buf_done(&it->plain));
+    TRY(seal(it, buf_bytes(&it->plain), &value));
     TRY(tree_put(&tree, op->key, value, &it->counter));
     bucket->it.object_count++;
     bucket->it.byte_count += object_size(op->value);
@@ -313,11 +336,12 @@ static err apply_config(struct index_txn *it, struct stored_bucket *bucket,
     return tree_put(&tree, op->key, value, &it->counter);
 }
 
-static err apply_op(struct index_txn *it, struct stored_bucket *bucket, const struct journal_op *op)
+static err apply_op(struct index_txn *it, struct stored_bucket *bucket, const struct journal_op *op,
+                    const struct place *place)
 {
     switch (op->kind) {
     case JOURNAL_PUT:
-        return apply_put(it, bucket, op);
+        return apply_put(it, bucket, op, place);
     case JOURNAL_DELETE:
         return apply_delete(it, bucket, op);
     case JOURNAL_UPLOAD:
@@ -328,6 +352,8 @@ static err apply_op(struct index_txn *it, struct stored_bucket *bucket, const st
         return apply_upload_end(it, bucket, op);
     case JOURNAL_CONFIG:
         return apply_config(it, bucket, op);
+    case JOURNAL_KEPT:
+        return fail(ERR_MALFORMED); /* names another record: nothing to apply by itself */
     }
     unreachable_case(); /* journal_op_next() lets nothing else pass */
 }
@@ -337,23 +363,50 @@ static bool locator_is_zero(const struct locator *locator)
     return locator->gateway == 0 && locator->number == 0 && locator->length == 0;
 }
 
+static err apply_ops(struct index_txn *it, struct stored_bucket *bucket,
+                     const struct index_update_record *record)
+{
+    bytes ops = record->ops;
+    struct place place = {.origin = {.sequence = record->sequence}, .head = &record->head};
+    for (; ops.len > 0; place.origin.ordinal++) {
+        struct journal_op op;
+        TRY(journal_op_next(&ops, &op));
+        TRY(apply_op(it, bucket, &op, &place));
+    }
+    return ok();
+}
+
+static err apply_kept(struct index_txn *it, struct stored_bucket *bucket,
+                      const struct index_update_record *record)
+{
+    const struct journal_kept *kept = record->kept;
+    bytes ops = record->ops;
+    size_t at = 0;
+    u32 next = 0;
+    struct journal_op op;
+    err e = journal_kept_next(kept, &ops, &at, &next, &op);
+    while (is_ok(e)) {
+        struct place place = {.origin = {.sequence = kept->sequence, .ordinal = next - 1},
+                              .head = &kept->head};
+        TRY(apply_op(it, bucket, &op, &place));
+        e = journal_kept_next(kept, &ops, &at, &next, &op);
+    }
+    return is_err(e, ERR_NOT_FOUND) ? ok() : e;
+}
+
 static err apply_record(struct index_txn *it, const struct index_update_record *record)
 {
     struct stored_bucket bucket;
-    bytes ops = record->ops;
     TRY(stored_bucket_load(it->txn, &record->bucket, &bucket));
     if (record->clear) {
         TRY(bucket_clear(it, &bucket));
     }
-    while (ops.len > 0) {
-        struct journal_op op;
-        TRY(journal_op_next(&ops, &op));
-        TRY(apply_op(it, &bucket, &op));
-    }
+    TRY(record->kept != NULL ? apply_kept(it, &bucket, record) : apply_ops(it, &bucket, record));
     bucket.it.head = record->head;
     bucket.it.sequence = record->sequence;
     if (!locator_is_zero(&record->snapshot)) {
         bucket.it.snapshot = record->snapshot;
+        bucket.it.snapshot_bytes = record->snapshot_bytes;
         bucket.it.records_since_snapshot = 0;
         bucket.it.journal_bytes_since_snapshot = 0;
     } else {

@@ -6,10 +6,20 @@
 struct dump {
     struct index_view *view;
     const struct hash *bucket;
+    u64 number;
     err (*fn)(void *ctx, const struct journal_op *op);
     void *ctx;
     u8 upload[16]; /* whose parts are visited */
 };
+
+static err dump_object(struct dump *dump, const struct origin *origin, const struct journal_op *op)
+{
+    bool kept = false;
+    if (origin->sequence != 0) {
+        TRY(inline_kept(dump->view->txn, dump->number, origin->sequence, &kept));
+    }
+    return kept ? ok() : dump->fn(dump->ctx, op);
+}
 
 static err dump_objects(struct dump *dump)
 {
@@ -18,7 +28,7 @@ static err dump_objects(struct dump *dump)
     TRY(index_scan_open(dump->view, dump->bucket, &scan));
     err e = index_scan_seek(scan, bytes_make(NULL, 0), &op.key, &op.value);
     while (is_ok(e)) {
-        TRY_GOTO(e, dump->fn(dump->ctx, &op), done);
+        TRY_GOTO(e, dump_object(dump, index_scan_origin(scan), &op), done);
         e = index_scan_next(scan, &op.key, &op.value);
     }
     if (is_err(e, ERR_NOT_FOUND)) {
@@ -98,7 +108,9 @@ err index_dump(struct index_view *view, const struct hash *bucket,
     struct dump dump = {.view = view, .bucket = bucket, .fn = fn, .ctx = ctx};
     struct stored_bucket stored;
     TRY(stored_bucket_load(view->txn, bucket, &stored));
+    dump.number = stored.number;
     TRY(dump_objects(&dump));
     TRY(index_upload_each(view, bucket, dump_upload, &dump));
-    return dump_documents(&dump, &stored);
+    TRY(dump_documents(&dump, &stored));
+    return inline_each(view->txn, stored.number, fn, ctx);
 }

@@ -18,6 +18,8 @@ enum index_table {
     TABLE_CONFIG,       /* tree: name → document */
     TABLE_PENDING,      /* id u64 → entry of the write-ahead log */
     TABLE_NUMBERS,      /* territory u64 → next segment number u64 */
+    TABLE_INLINE, /* bucket number ‖ sequence → a record with live inline objects (inline.c);
+                   * bucket number ‖ sequence ‖ ordinal u32 → one of them */
     TABLE_COUNT,
 };
 
@@ -55,6 +57,39 @@ void index_part_key(u8 out[28], u64 number, const u8 upload[16], u32 part);
 size_t index_order_key(u8 out[TREE_KEY_BYTES_MAX], bytes key, const u8 upload[16]);
 /* index_order_split: the reverse; key goes to out (JOURNAL_KEY_BYTES_MAX). False: damaged. */
 MUST_USE bool index_order_split(bytes in, u8 *out, size_t *ret_len, const u8 **ret_upload);
+
+/* ---- inline.c: which records hold live inline objects ---- */
+
+/* Where an object's put stands in the journal; sequence 0: nowhere, or it does not matter. */
+struct origin {
+    u64 sequence;
+    u32 ordinal;
+};
+
+struct inline_record {
+    struct journal_head head;
+    u64 live_bytes; /* of operations */
+    u32 live_count;
+};
+
+/* object_value_write: an object as it is stored, before it is sealed. object_value_read: manifest
+ * borrows from `in`. */
+void object_value_write(struct buf *out, const struct origin *origin, bytes manifest);
+err object_value_read(bytes in, struct origin *ret_origin, bytes *ret_manifest);
+/* index_scan_origin: of the object that the scan is at. */
+const struct origin *index_scan_origin(const struct index_scan *scan);
+/* inline_worth: a manifest whose content is better left where it is than copied. */
+MUST_USE bool inline_worth(bytes manifest);
+/* inline_add, inline_remove: in a write transaction: a put of the record `head` is live, or is no
+ * longer. */
+err inline_add(struct kv_txn *txn, u64 number, const struct origin *origin,
+               const struct journal_head *head, const struct journal_op *op);
+err inline_remove(struct kv_txn *txn, u64 number, const struct origin *origin);
+/* inline_kept: whether a table leaves the record's objects where they are. */
+err inline_kept(struct kv_txn *txn, u64 number, u64 sequence, bool *ret_kept);
+/* inline_each: a JOURNAL_KEPT for each record that is left where it is. */
+err inline_each(struct kv_txn *txn, u64 number, err (*fn)(void *ctx, const struct journal_op *op),
+                void *ctx);
 
 /* value_seal: appends `plain` as it is stored. value_open: *ret is `stored` itself or lives in
  * `room` (stored.len bytes). */

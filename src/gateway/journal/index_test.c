@@ -13,6 +13,7 @@
 
 #define MODEL_MAX 600
 #define UPLOADS_MAX 12
+#define ROUNDS 400
 
 static char root[] = "/tmp/cairn-index-test-XXXXXX";
 static const struct aead_key test_key = {{9, 9, 9}};
@@ -53,8 +54,19 @@ static err apply_ops(struct index *index, const struct hash *bucket, u64 sequenc
     struct index_update_record record = {.bucket = *bucket, .sequence = sequence, .ops = ops};
     struct index_update update = {.records = &record, .record_count = 1};
     store_be64(record.head.hash.b, sequence);
-    record.head.locator = (struct locator){.gateway = 1, .number = sequence, .length = 100};
+    record.head.locator =
+        (struct locator){.gateway = 1, .number = sequence, .length = 100 + (u32)ops.len};
     return index_apply(index, &update, NULL);
+}
+
+static void write_inline_manifest(struct buf *out, u64 size, u64 tag)
+{
+    static const u8 content[MANIFEST_INLINE_BYTES_MAX] = {1};
+    struct manifest manifest = {.size = size, .mtime_ms = tag, .etag = bytes_str("e")};
+    buf_clear(out);
+    manifest.is_inline = true;
+    manifest.inline_data = bytes_make(content, size);
+    manifest_write(out, &manifest);
 }
 
 static void write_manifest(struct buf *out, u64 size, u64 tag)
@@ -91,6 +103,7 @@ struct model_upload {
 };
 
 struct model {
+    bytes records[ROUNDS + 1]; /* bodies, by sequence; owned */
     struct model_object objects[MODEL_MAX];
     size_t object_count;
     struct model_upload uploads[UPLOADS_MAX];
@@ -136,7 +149,11 @@ static void random_put(struct prng *rng, struct model *model, struct buf *ops, s
     }
     model->objects[at] = object;
     model->object_count = max_size(model->object_count, at + 1);
-    write_manifest(manifest, object.size, object.tag);
+    if (object.size <= MANIFEST_INLINE_BYTES_MAX && prng_chance(rng, 1, 2)) {
+        write_inline_manifest(manifest, object.size, object.tag);
+    } else {
+        write_manifest(manifest, object.size, object.tag);
+    }
     struct journal_op op = {
         .kind = JOURNAL_PUT, .key = model_key(&object), .value = buf_bytes(manifest)};
     journal_op_write(ops, &op);
@@ -343,27 +360,81 @@ static void check_all(struct prng *rng, struct index *index, const struct hash *
     index_view_close(view);
 }
 
+static void keep_record(struct model *model, u64 sequence, bytes body)
+{
+    u8 *copy = mem_alloc(max_size(body.len, 1));
+    memcpy(copy, body.data, body.len);
+    model->records[sequence] = bytes_make(copy, body.len);
+}
+
+/* Operations of a table, and apart from them what it only names. */
+struct table {
+    struct buf ops;
+    struct buf kept;
+    size_t kept_count;
+    size_t inline_copied;
+};
+
 static err collect_op(void *ctx, const struct journal_op *op)
 {
-    journal_op_write(ctx, op);
+    struct table *table = ctx;
+    struct manifest manifest;
+    struct arena arena;
+    arena_init(&arena, MIB(1));
+    if (op->kind == JOURNAL_PUT && is_ok(manifest_read(&manifest, &arena, op->value))) {
+        table->inline_copied += manifest.is_inline && manifest.size >= 64;
+    }
+    arena_free(&arena);
+    table->kept_count += op->kind == JOURNAL_KEPT;
+    journal_op_write(op->kind == JOURNAL_KEPT ? &table->kept : &table->ops, op);
     return ok();
 }
 
-/* A dump, applied to another bucket, gives the same bucket. */
-static void check_dump(struct prng *rng, struct index *index, const struct hash *from,
-                       const struct hash *to, struct model *model)
+static void apply_table(struct index *index, const struct hash *to, const struct table *table,
+                        const struct model *model)
 {
-    struct buf table;
-    struct index_view *view = open_view(index);
-    buf_init(&table, MIB(32));
-    assert_true(is_ok(index_dump(view, from, collect_op, &table)));
-    index_view_close(view);
+    bytes kept = buf_bytes(&table->kept);
     struct index_update_record record = {
-        .bucket = *to, .sequence = 1, .clear = true, .ops = buf_bytes(&table)};
+        .bucket = *to, .clear = true, .ops = buf_bytes(&table->ops)};
     struct index_update update = {.records = &record, .record_count = 1};
     assert_true(is_ok(index_apply(index, &update, NULL)));
-    buf_free(&table);
+    while (kept.len > 0) {
+        struct journal_op op;
+        struct journal_kept it;
+        assert_true(is_ok(journal_op_next(&kept, &op)));
+        assert_true(is_ok(journal_kept_read(&it, op.value)));
+        assert_in_range(it.sequence, 1, ROUNDS);
+        assert_int_equal(load_be64(it.head.hash.b), it.sequence);
+        record = (struct index_update_record){
+            .bucket = *to, .ops = model->records[it.sequence], .kept = &it};
+        assert_true(is_ok(index_apply(index, &update, NULL)));
+    }
+}
+
+/* A dump, applied to another bucket, gives the same bucket, and the same dump once more. */
+static void check_dump(struct prng *rng, struct index *index, const struct hash *from,
+                       const struct hash *to, struct model *model, struct table *ret_table)
+{
+    struct table again = {0};
+    struct index_view *view = open_view(index);
+    *ret_table = (struct table){0};
+    buf_init(&ret_table->ops, MIB(32));
+    buf_init(&ret_table->kept, MIB(32));
+    buf_init(&again.ops, MIB(32));
+    buf_init(&again.kept, MIB(32));
+    assert_true(is_ok(index_dump(view, from, collect_op, ret_table)));
+    index_view_close(view);
+    apply_table(index, to, ret_table, model);
     check_all(rng, index, to, model);
+    view = open_view(index);
+    assert_true(is_ok(index_dump(view, to, collect_op, &again)));
+    index_view_close(view);
+    assert_true(bytes_eq(buf_bytes(&again.ops), buf_bytes(&ret_table->ops)));
+    assert_true(bytes_eq(buf_bytes(&again.kept), buf_bytes(&ret_table->kept)));
+    buf_free(&ret_table->ops);
+    buf_free(&ret_table->kept);
+    buf_free(&again.ops);
+    buf_free(&again.kept);
 }
 
 static void the_index_behaves_like_the_model(void **state)
@@ -381,9 +452,12 @@ static void the_index_behaves_like_the_model(void **state)
     buf_init(&manifest, MIB(1));
     put_bucket(index, &bucket);
     put_bucket(index, &copy);
-    for (u64 round = 1; round <= 400; round++) {
+    size_t kept = 0;
+    size_t copied = 0;
+    for (u64 round = 1; round <= ROUNDS; round++) {
         buf_clear(&ops);
         random_ops(&rng, model, &ops, &manifest);
+        keep_record(model, round, buf_bytes(&ops));
         assert_true(is_ok(apply_ops(index, &bucket.id, round, buf_bytes(&ops))));
         if (round % 20 == 0) {
             index_store_close(index);
@@ -391,9 +465,13 @@ static void the_index_behaves_like_the_model(void **state)
             check_all(&rng, index, &bucket.id, model);
         }
         if (round % 100 == 0) {
-            check_dump(&rng, index, &bucket.id, &copy.id, model);
+            struct table table;
+            check_dump(&rng, index, &bucket.id, &copy.id, model, &table);
+            kept += table.kept_count;
+            copied += table.inline_copied;
         }
     }
+    assert_true(kept > 0 && copied > 0); /* both ways were taken */
     struct index_update drop = {.drop_bucket = &bucket.id};
     assert_true(is_ok(index_apply(index, &drop, NULL)));
     struct index_view *view = open_view(index);
@@ -405,7 +483,60 @@ static void the_index_behaves_like_the_model(void **state)
     buf_free(&ops);
     buf_free(&manifest);
     index_store_close(index);
+    for (size_t i = 1; i <= ROUNDS; i++) {
+        mem_free((void *)(uintptr_t)model->records[i].data);
+    }
     mem_free(model);
+}
+
+/* What a table says of another record is not believed: it must be there, a put, of that key. */
+static void a_table_cannot_lie_about_a_record(void **state)
+{
+    (void)state;
+    struct buf ops;
+    struct buf live;
+    struct index_bucket bucket = make_bucket(9, "lies");
+    struct index *index = open_index("lies");
+    const struct journal_op puts[] = {
+        {.kind = JOURNAL_PUT, .key = bytes_str("a"), .value = bytes_str("m")},
+        {.kind = JOURNAL_DELETE, .key = bytes_str("b")},
+    };
+    const struct journal_live lies[] = {
+        {.ordinal = 0, .mark = journal_key_mark(bytes_str("b"))}, /* another key */
+        {.ordinal = 1, .mark = journal_key_mark(bytes_str("b"))}, /* no put */
+        {.ordinal = 2, .mark = 0},                                /* not there */
+    };
+    struct journal_kept kept = {.sequence = 4};
+    struct index_update_record record = {.bucket = bucket.id, .kept = &kept};
+    struct index_update update = {.records = &record, .record_count = 1};
+    put_bucket(index, &bucket);
+    buf_init(&ops, 4096);
+    buf_init(&live, 4096);
+    journal_op_write(&ops, &puts[0]);
+    journal_op_write(&ops, &puts[1]);
+    record.ops = buf_bytes(&ops);
+    for (size_t i = 0; i < COUNT_OF(lies); i++) {
+        buf_clear(&live);
+        journal_live_write(&live, &lies[i]);
+        kept.live = buf_bytes(&live);
+        assert_true(is_err(index_apply(index, &update, NULL), ERR_INTEGRITY));
+    }
+    /* A commit cannot name another record at all. */
+    buf_clear(&live);
+    buf_clear(&ops);
+    store_be64(kept.head.hash.b, 4);
+    journal_live_write(&live, &lies[0]);
+    kept.live = buf_bytes(&live);
+    struct buf body;
+    buf_init(&body, 4096);
+    journal_kept_write(&body, &kept);
+    struct journal_op op = {.kind = JOURNAL_KEPT, .value = buf_bytes(&body)};
+    journal_op_write(&ops, &op);
+    assert_true(is_err(apply_ops(index, &bucket.id, 1, buf_bytes(&ops)), ERR_MALFORMED));
+    buf_free(&body);
+    buf_free(&ops);
+    buf_free(&live);
+    index_store_close(index);
 }
 
 static err note_name(void *ctx, const struct index_bucket *bucket)
@@ -608,6 +739,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_behaves_like_the_model),
+        cmocka_unit_test(a_table_cannot_lie_about_a_record),
         cmocka_unit_test(buckets_have_names),
         cmocka_unit_test(a_commit_and_its_log_are_one),
         cmocka_unit_test(numbers_are_given_once),

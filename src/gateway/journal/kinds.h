@@ -9,6 +9,7 @@ enum gateway_kind {
     KIND_INDEX_PENDING = 0x0604,
     KIND_USER = 0x0605,
     KIND_UNSETTLED = 0x0606,
+    KIND_INDEX_OBJECT = 0x0607,
 };
 
 #endif

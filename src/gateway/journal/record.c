@@ -179,7 +179,7 @@ static bool has_key(enum journal_op_kind kind)
 static bool has_value(enum journal_op_kind kind)
 {
     return kind == JOURNAL_PUT || kind == JOURNAL_UPLOAD || kind == JOURNAL_PART ||
-           kind == JOURNAL_CONFIG;
+           kind == JOURNAL_CONFIG || kind == JOURNAL_KEPT;
 }
 
 static bool has_upload(enum journal_op_kind kind)
@@ -191,11 +191,13 @@ bool journal_op_valid(const struct journal_op *op)
 {
     size_t key_max =
         op->kind == JOURNAL_CONFIG ? JOURNAL_CONFIG_NAME_BYTES_MAX : JOURNAL_KEY_BYTES_MAX;
-    bool kind_known = op->kind >= JOURNAL_PUT && op->kind <= JOURNAL_CONFIG;
+    bool kind_known = op->kind >= JOURNAL_PUT && op->kind <= JOURNAL_KEPT;
     bool key_fits = !has_key(op->kind) || (op->key.len >= 1 && op->key.len <= key_max);
     bool value_fits = !has_value(op->kind) || op->value.len <= MANIFEST_BYTES_MAX;
     bool part_fits = op->kind != JOURNAL_PART || (op->part >= 1 && op->part <= JOURNAL_PARTS_MAX);
-    return kind_known && key_fits && value_fits && part_fits;
+    struct journal_kept kept;
+    bool kept_sound = op->kind != JOURNAL_KEPT || is_ok(journal_kept_read(&kept, op->value));
+    return kind_known && key_fits && value_fits && part_fits && kept_sound;
 }
 
 void journal_op_write(struct buf *out, const struct journal_op *op)
@@ -240,6 +242,87 @@ err journal_op_next(bytes *ops, struct journal_op *ret_op)
         return fail(ERR_MALFORMED);
     }
     *ops = bytes_slice(*ops, ops->len - reader.left, reader.left);
+    *ret_op = op;
+    return ok();
+}
+
+/* ---- what a table leaves where it is ---- */
+
+u32 journal_key_mark(bytes key)
+{
+    struct hash hash;
+    sha256(&hash, key);
+    return load_be32(hash.b);
+}
+
+void journal_live_write(struct buf *out, const struct journal_live *live)
+{
+    buf_put_be16(out, live->ordinal);
+    buf_put_be32(out, live->mark);
+}
+
+struct journal_live journal_live_at(const struct journal_kept *kept, size_t i)
+{
+    const u8 *at = kept->live.data + i * JOURNAL_LIVE_BYTES;
+    assert_that((i + 1) * JOURNAL_LIVE_BYTES <= kept->live.len);
+    return (struct journal_live){.ordinal = load_be16(at), .mark = load_be32(at + 2)};
+}
+
+static bool live_sound(const struct journal_kept *kept)
+{
+    size_t count = kept->live.len / JOURNAL_LIVE_BYTES;
+    if (count == 0 || kept->live.len % JOURNAL_LIVE_BYTES != 0) {
+        return false;
+    }
+    for (size_t i = 1; i < count; i++) {
+        if (journal_live_at(kept, i).ordinal <= journal_live_at(kept, i - 1).ordinal) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void journal_kept_write(struct buf *out, const struct journal_kept *kept)
+{
+    assert_that(live_sound(kept));
+    journal_head_write(out, &kept->head);
+    buf_put_be64(out, kept->sequence);
+    write_str32(out, kept->live);
+}
+
+err journal_kept_read(struct journal_kept *ret, bytes in)
+{
+    struct reader reader;
+    struct journal_kept kept;
+    reader_init(&reader, in);
+    kept.head = journal_head_read(&reader);
+    kept.sequence = read_be64(&reader);
+    kept.live = read_str32(&reader, JOURNAL_OPS_MAX * JOURNAL_LIVE_BYTES);
+    TRY(reader_done(&reader));
+    if (kept.sequence == 0 || hash_is_zero(&kept.head.hash) || !live_sound(&kept)) {
+        return fail(ERR_MALFORMED);
+    }
+    *ret = kept;
+    return ok();
+}
+
+err journal_kept_next(const struct journal_kept *kept, bytes *ops, size_t *at, u32 *ordinal,
+                      struct journal_op *ret_op)
+{
+    if (*at == kept->live.len / JOURNAL_LIVE_BYTES) {
+        return fail(ERR_NOT_FOUND);
+    }
+    struct journal_live live = journal_live_at(kept, *at);
+    struct journal_op op;
+    do {
+        if (ops->len == 0 || !is_ok(journal_op_next(ops, &op))) {
+            return fail(ERR_INTEGRITY);
+        }
+    } while ((*ordinal)++ != live.ordinal);
+    if (op.kind != JOURNAL_PUT || journal_key_mark(op.key) != live.mark) {
+        return fail(ERR_INTEGRITY);
+    }
+    *at += 1;
     *ret_op = op;
     return ok();
 }

@@ -15,6 +15,11 @@
  * the table of its newest snapshot and the records after that snapshot's base, the snapshot itself
  * left out.
  *
+ * Small objects lie inside the records that put them. A table does not store them again: for each
+ * older record that still has live ones it has one JOURNAL_KEPT, which names the record and which
+ * of its operations are live, with a mark of each key so that one key is found without reading
+ * every record. Only a record of which little is left has its live objects copied into the table.
+ *
  * An envelope record is the first one of an owner's system bucket: its body is the master key's
  * envelope (data/keys.h) in clear, for whoever has the passphrase and no label key yet.
  * Layout: docs/formats/journal.md.
@@ -52,6 +57,7 @@ enum journal_op_kind {
                          */
     JOURNAL_CONFIG,     /* name, value: bucket configuration documents, user records, …; an empty
                          * value removes the document */
+    JOURNAL_KEPT,       /* value: a struct journal_kept. In tables of snapshots only */
 };
 
 struct journal_op {
@@ -60,7 +66,22 @@ struct journal_op {
     u8 upload[16];
     u32 part;    /* 1..JOURNAL_PARTS_MAX */
     u64 time_ms; /* of the change; last writer wins in a merge */
-    bytes value; /* encoded manifest, or the document */
+    bytes value; /* encoded manifest, the document, or a struct journal_kept */
+};
+
+/* A record behind the snapshot of which some JOURNAL_PUTs are still live. */
+struct journal_kept {
+    struct journal_head head;
+    u64 sequence;
+    bytes live; /* JOURNAL_LIVE_BYTES each, ordinals ascending, at least one */
+};
+
+/* One live operation: its place in the record (0 is the first) u16, the key's mark u32. */
+#define JOURNAL_LIVE_BYTES 6
+
+struct journal_live {
+    u16 ordinal;
+    u32 mark;
 };
 
 struct journal_record {
@@ -92,6 +113,20 @@ void journal_op_write(struct buf *out, const struct journal_op *op);
 err journal_op_next(bytes *ops, struct journal_op *ret_op);
 /* journal_op_valid: everything journal_op_next() checks. */
 MUST_USE bool journal_op_valid(const struct journal_op *op);
+
+/* journal_key_mark: the first four bytes of the key's SHA-256. */
+u32 journal_key_mark(bytes key);
+void journal_live_write(struct buf *out, const struct journal_live *live);
+/* journal_live_at: i < kept->live.len / JOURNAL_LIVE_BYTES. */
+struct journal_live journal_live_at(const struct journal_kept *kept, size_t i);
+void journal_kept_write(struct buf *out, const struct journal_kept *kept);
+/* journal_kept_read: live borrows from `in`. ERR_MALFORMED. */
+err journal_kept_read(struct journal_kept *ret, bytes in);
+/* journal_kept_next: walks `ops`, the body of the record that `kept` names: the next operation
+ * that is live. *at and *ordinal begin at 0; ERR_NOT_FOUND behind the last; ERR_INTEGRITY if the
+ * record is not what `kept` says (an operation is missing, is no put, or has another key). */
+err journal_kept_next(const struct journal_kept *kept, bytes *ops, size_t *at, u32 *ordinal,
+                      struct journal_op *ret_op);
 
 /* The body of a snapshot record. */
 struct journal_snapshot {

@@ -296,6 +296,50 @@ static void snapshot_bodies_round_trip(void **state)
     buf_free(&out);
 }
 
+static void write_live(struct buf *out, u16 first, u16 second)
+{
+    const struct journal_live live[] = {{.ordinal = first, .mark = 7},
+                                        {.ordinal = second, .mark = 0xfffffffe}};
+    buf_clear(out);
+    journal_live_write(out, &live[0]);
+    journal_live_write(out, &live[1]);
+}
+
+static void kept_records_round_trip(void **state)
+{
+    (void)state;
+    struct buf out;
+    struct buf live;
+    struct journal_kept given = {.sequence = 5};
+    struct journal_kept read;
+    given.head = sample().previous;
+    buf_init(&out, 4096);
+    buf_init(&live, 64);
+    write_live(&live, 3, 65535);
+    given.live = buf_bytes(&live);
+    journal_kept_write(&out, &given);
+    assert_true(is_ok(journal_kept_read(&read, buf_bytes(&out))));
+    assert_int_equal(read.sequence, 5);
+    assert_true(hash_eq(&read.head.hash, &given.head.hash));
+    assert_int_equal(read.live.len, 2 * JOURNAL_LIVE_BYTES);
+    assert_int_equal(journal_live_at(&read, 0).ordinal, 3);
+    assert_int_equal(journal_live_at(&read, 1).ordinal, 65535);
+    assert_int_equal(journal_live_at(&read, 1).mark, 0xfffffffe);
+    for (size_t len = 0; len < out.len; len++) {
+        assert_true(
+            is_err(journal_kept_read(&read, bytes_slice(buf_bytes(&out), 0, len)), ERR_MALFORMED));
+    }
+    /* In a list of operations, too; not with ordinals that repeat. */
+    struct journal_op op = {.kind = JOURNAL_KEPT, .value = buf_bytes(&out)};
+    assert_true(journal_op_valid(&op));
+    out.data[out.len - JOURNAL_LIVE_BYTES] = 0;
+    out.data[out.len - JOURNAL_LIVE_BYTES + 1] = 3;
+    assert_false(journal_op_valid(&op));
+    assert_true(is_err(journal_kept_read(&read, buf_bytes(&out)), ERR_MALFORMED));
+    buf_free(&out);
+    buf_free(&live);
+}
+
 int main(void)
 {
     struct hash seed = {{5}};
@@ -310,6 +354,7 @@ int main(void)
         cmocka_unit_test(operations_have_bounds),
         cmocka_unit_test(damaged_operations_are_refused),
         cmocka_unit_test(snapshot_bodies_round_trip),
+        cmocka_unit_test(kept_records_round_trip),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -39,9 +39,12 @@ struct walk {
     size_t kept_bytes;
     bool has_snapshot;
     struct locator snapshot_at;
+    u64 snapshot_bytes; /* of the table */
     struct journal_snapshot snapshot;
     u8 *snapshot_table; /* what snapshot.table borrows */
     bool from_index;    /* ended at the index's own head: nothing is cleared */
+    bool table_begun;   /* the bucket has been cleared for the table */
+    u64 table_entries;  /* of the table, so far */
     u64 deadline_ms;
 };
 
@@ -200,28 +203,68 @@ static err apply(struct walk *walk, struct index_update_record *records, size_t 
     return job.result;
 }
 
-/* apply_table_part: operations of the table; the head stays zero until all of it is there. */
-static err apply_table_part(struct walk *walk, bytes ops, bool first)
+/* apply_table_part: operations of the table, or what it keeps of another record; the head stays
+ * zero until all of it is there. */
+static err apply_table_part(struct walk *walk, bytes ops, const struct journal_kept *kept)
 {
-    struct index_update_record record = {.bucket = walk->bucket.id, .clear = first, .ops = ops};
+    struct index_update_record record = {
+        .bucket = walk->bucket.id, .clear = !walk->table_begun, .ops = ops, .kept = kept};
+    walk->table_begun = true;
     return apply(walk, &record, 1);
 }
 
-/* whole_ops: how much of `in` is whole operations; the rest waits for more of the table. */
-static size_t whole_ops(bytes in, u64 *count)
+/* apply_kept: the live objects of an older record, which the table only names. */
+static err apply_kept(struct walk *walk, const struct journal_kept *kept)
+{
+    struct arena arena;
+    struct journal_record record;
+    bytes in;
+    bytes body;
+    arena_init(&arena, 2 * JOURNAL_RECORD_BYTES_MAX + KIB(64));
+    err e = walk->gateway->closing ? fail(ERR_CANCELLED)
+                                   : fetch(walk, &kept->head.locator, &arena, &in);
+    if (is_ok(e)) {
+        e = open_record(walk, in, &kept->head, &arena, &record, &body);
+    }
+    if (is_ok(e) && (record.kind != JOURNAL_COMMIT || record.sequence != kept->sequence ||
+                     record.sequence > walk->snapshot.base_sequence)) {
+        e = fail(ERR_INTEGRITY);
+    }
+    if (is_ok(e)) {
+        e = apply_table_part(walk, body, kept);
+    }
+    arena_free(&arena);
+    return e;
+}
+
+/* apply_whole: the whole operations at the beginning of `in`; the rest waits for more of the table.
+ * *ret_len: how much that was. */
+static err apply_whole(struct walk *walk, bytes in, size_t *ret_len)
 {
     bytes rest = in;
+    size_t applied = 0;
+    size_t at = 0;
     struct journal_op op;
     while (rest.len > 0 && is_ok(journal_op_next(&rest, &op))) {
-        *count += 1;
+        walk->table_entries++;
+        if (op.kind == JOURNAL_KEPT) {
+            struct journal_kept kept;
+            TRY(journal_kept_read(&kept, op.value));
+            if (at > applied) {
+                TRY(apply_table_part(walk, bytes_slice(in, applied, at - applied), NULL));
+            }
+            TRY(apply_kept(walk, &kept));
+            applied = in.len - rest.len;
+        }
+        at = in.len - rest.len;
     }
-    return in.len - rest.len;
+    *ret_len = at;
+    bool something = at > applied || !walk->table_begun;
+    return something ? apply_table_part(walk, bytes_slice(in, applied, at - applied), NULL) : ok();
 }
 
 static err read_table(struct walk *walk, struct object_reader *reader, struct buf *waiting)
 {
-    bool first = true;
-    u64 entries = 0;
     for (;;) {
         size_t got;
         u8 *at = buf_extend(waiting, TABLE_READ_BYTES);
@@ -231,12 +274,11 @@ static err read_table(struct walk *walk, struct object_reader *reader, struct bu
         if (got > 0 && waiting->len < APPLY_BYTES) {
             continue;
         }
-        size_t whole = whole_ops(buf_bytes(waiting), &entries);
-        TRY(apply_table_part(walk, bytes_make(waiting->data, whole), first));
-        first = false;
+        size_t whole = 0;
+        TRY(apply_whole(walk, buf_bytes(waiting), &whole));
         buf_consume(waiting, whole);
         if (got == 0) {
-            bool complete = waiting->len == 0 && entries == walk->snapshot.entries;
+            bool complete = waiting->len == 0 && walk->table_entries == walk->snapshot.entries;
             return complete ? ok() : fail(ERR_INTEGRITY);
         }
     }
@@ -251,6 +293,7 @@ static err load_table(struct walk *walk)
     arena_init(&arena, MIB(32));
     err e = manifest_read(&manifest, &arena, walk->snapshot.table);
     if (is_ok(e)) {
+        walk->snapshot_bytes = manifest.size;
         e = object_open(walk->gateway, &walk->bucket.id, &manifest, 0, manifest.size,
                         walk->deadline_ms, &reader);
     }
@@ -265,8 +308,22 @@ static err load_table(struct walk *walk)
     struct index_update_record base = {.bucket = walk->bucket.id,
                                        .head = walk->snapshot.base,
                                        .sequence = walk->snapshot.base_sequence,
-                                       .snapshot = walk->snapshot_at};
+                                       .snapshot = walk->snapshot_at,
+                                       .snapshot_bytes = walk->snapshot_bytes};
     return apply(walk, &base, 1);
+}
+
+/* table_bytes: of the table that a snapshot record names. */
+static u64 table_bytes(bytes body)
+{
+    struct journal_snapshot snapshot;
+    struct manifest manifest;
+    struct arena arena;
+    arena_init(&arena, MIB(32));
+    bool known = is_ok(journal_snapshot_read(&snapshot, body)) &&
+                 is_ok(manifest_read(&manifest, &arena, snapshot.table));
+    arena_free(&arena);
+    return known ? manifest.size : 0;
 }
 
 static err apply_step(struct walk *walk, const struct step *step)
@@ -288,6 +345,7 @@ static err apply_step(struct walk *walk, const struct step *step)
         }
         if (record.kind == JOURNAL_SNAPSHOT) {
             update.snapshot = step->head.locator;
+            update.snapshot_bytes = table_bytes(body);
         }
         e = apply(walk, &update, 1);
     }
@@ -300,7 +358,7 @@ static err walk_forward(struct walk *walk)
     if (!walk->from_index && walk->has_snapshot) {
         TRY(load_table(walk));
     } else if (!walk->from_index) {
-        TRY(apply_table_part(walk, bytes_make(NULL, 0), true));
+        TRY(apply_table_part(walk, bytes_make(NULL, 0), NULL));
     }
     for (size_t i = walk->step_count; i > 0; i--) {
         const struct step *step = &walk->steps[i - 1];

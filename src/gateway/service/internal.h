@@ -227,9 +227,10 @@ struct commit_request {
     struct list node;
     const struct change *change; /* borrowed until taken; NULL for drop */
     struct hash bucket;
-    bool drop;      /* the head goes to zero: the bucket is about to be removed */
-    bytes snapshot; /* body of a snapshot record, in place of operations */
-    bytes envelope; /* goes before the operations of `change`, as a record in clear */
+    bool drop;          /* the head goes to zero: the bucket is about to be removed */
+    bytes snapshot;     /* body of a snapshot record, in place of operations */
+    u64 snapshot_bytes; /* of its table */
+    bytes envelope;     /* goes before the operations of `change`, as a record in clear */
     bool wait_final;
     bool taken;
     bool answered;

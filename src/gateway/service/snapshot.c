@@ -4,8 +4,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define RECORDS_MAX 512 /* in the journal since the last snapshot */
-#define JOURNAL_BYTES_MAX MIB(8)
+/* A snapshot is due when reading what came since the last one costs as much as MIB(8) of records,
+ * and as much as reading that snapshot's table, and so, since each is at least as far away as the
+ * table is long, all tables together cost no more than the journal. A record costs its bytes and a
+ * round trip. */
+#define TAIL_COST_MIN MIB(8)
+#define RECORD_COST KIB(16)
 #define WRITE_BYTES KIB(64)
 #define SNAPSHOT_TIMEOUT_MS 1800000
 #define YIELD_OPS 256
@@ -82,6 +86,7 @@ static err commit_record(struct writing *writing, struct territory *territory, b
     request->bucket = writing->bucket.id;
     request->change = &change;
     request->snapshot = body;
+    request->snapshot_bytes = upload_length(writing->upload);
     TRY(commit_run(territory, request, writing->deadline_ms, &verdict));
     return verdict == SERVICE_OK ? ok() : fail(ERR_BUSY);
 }
@@ -148,11 +153,16 @@ static void snapshot_run(void *arg)
     mem_free(writing);
 }
 
+static bool is_due(const struct index_bucket *bucket)
+{
+    u64 tail_cost =
+        bucket->journal_bytes_since_snapshot + bucket->records_since_snapshot * (u64)RECORD_COST;
+    return tail_cost >= max_u64(TAIL_COST_MIN, bucket->snapshot_bytes);
+}
+
 void snapshot_consider(struct gateway *gateway, const struct index_bucket *bucket)
 {
-    bool due = bucket->records_since_snapshot >= RECORDS_MAX ||
-               bucket->journal_bytes_since_snapshot >= JOURNAL_BYTES_MAX;
-    if (!due || gateway->closing || gateway->draining ||
+    if (!is_due(bucket) || gateway->closing || gateway->draining ||
         map_get(&gateway->snapshotting, BYTES_OF(bucket->id)) != NULL) {
         return;
     }

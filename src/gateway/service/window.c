@@ -272,6 +272,8 @@ static bool remember(struct window *window, struct window_bucket *bucket,
     case JOURNAL_PART:
     case JOURNAL_CONFIG:
         return true;
+    case JOURNAL_KEPT:
+        break; /* in tables only */
     }
     unreachable_case();
 }
@@ -398,6 +400,7 @@ static enum taking take_snapshot(struct window *window, struct window_bucket *bu
         return TAKING_REFUSED;
     }
     bucket->snapshot = body;
+    bucket->snapshot_bytes = request->snapshot_bytes;
     bucket->touched = true;
     return TAKING_NOW;
 }
@@ -508,6 +511,8 @@ static err put_record(struct window *window, struct window_bucket *bucket, enum 
     if (kind == JOURNAL_SNAPSHOT) {
         it->snapshot = locator;
         update->snapshot = locator;
+        update->snapshot_bytes = bucket->snapshot_bytes;
+        it->snapshot_bytes = bucket->snapshot_bytes;
     } else if (kind == JOURNAL_COMMIT) {
         update->ops = body;
     }
