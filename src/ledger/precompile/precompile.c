@@ -4,23 +4,6 @@
 
 #define P256_NUMBER 0x100u
 
-/* Filled where the curve code is not built in: nobody can pay for it, and it fails. */
-static u64 gas_absent(enum fork fork, bytes input)
-{
-    (void)fork;
-    (void)input;
-    return UINT64_MAX;
-}
-
-static err run_absent(enum fork fork, bytes input, struct arena *arena,
-                      enum precompile_verdict *ret_verdict, bytes *ret_output)
-{
-    (void)fork;
-    (void)input;
-    (void)arena;
-    return precompile_refuse(ret_verdict, ret_output);
-}
-
 /* In order of number; those up to 0x11 have no gaps. */
 static const struct precompile table[] = {
     {0x01, "ECREC", FORK_FRONTIER, gas_ecrecover, run_ecrecover},
@@ -32,14 +15,14 @@ static const struct precompile table[] = {
     {0x07, "BN254_MUL", FORK_BYZANTIUM, gas_bn254_mul, run_bn254_mul},
     {0x08, "BN254_PAIRING", FORK_BYZANTIUM, gas_bn254_pairing, run_bn254_pairing},
     {0x09, "BLAKE2F", FORK_ISTANBUL, gas_blake2f, run_blake2f},
-    {0x0a, "KZG_POINT_EVALUATION", FORK_CANCUN, gas_absent, run_absent},
-    {0x0b, "BLS12_G1ADD", FORK_PRAGUE, gas_absent, run_absent},
-    {0x0c, "BLS12_G1MSM", FORK_PRAGUE, gas_absent, run_absent},
-    {0x0d, "BLS12_G2ADD", FORK_PRAGUE, gas_absent, run_absent},
-    {0x0e, "BLS12_G2MSM", FORK_PRAGUE, gas_absent, run_absent},
-    {0x0f, "BLS12_PAIRING_CHECK", FORK_PRAGUE, gas_absent, run_absent},
-    {0x10, "BLS12_MAP_FP_TO_G1", FORK_PRAGUE, gas_absent, run_absent},
-    {0x11, "BLS12_MAP_FP2_TO_G2", FORK_PRAGUE, gas_absent, run_absent},
+    {0x0a, "KZG_POINT_EVALUATION", FORK_CANCUN, gas_point_evaluation, run_point_evaluation},
+    {0x0b, "BLS12_G1ADD", FORK_PRAGUE, gas_bls_g1_add, run_bls_g1_add},
+    {0x0c, "BLS12_G1MSM", FORK_PRAGUE, gas_bls_g1_msm, run_bls_g1_msm},
+    {0x0d, "BLS12_G2ADD", FORK_PRAGUE, gas_bls_g2_add, run_bls_g2_add},
+    {0x0e, "BLS12_G2MSM", FORK_PRAGUE, gas_bls_g2_msm, run_bls_g2_msm},
+    {0x0f, "BLS12_PAIRING_CHECK", FORK_PRAGUE, gas_bls_pairing, run_bls_pairing},
+    {0x10, "BLS12_MAP_FP_TO_G1", FORK_PRAGUE, gas_bls_map_g1, run_bls_map_g1},
+    {0x11, "BLS12_MAP_FP2_TO_G2", FORK_PRAGUE, gas_bls_map_g2, run_bls_map_g2},
     {P256_NUMBER, "P256VERIFY", FORK_OSAKA, gas_p256verify, run_p256verify},
 };
 

@@ -15,11 +15,21 @@ struct suite {
 };
 
 static const struct suite suites[] = {
-    {"ecRecover", 0x01, FORK_FRONTIER, 5},     {"modexp", 0x05, FORK_BYZANTIUM, 17},
-    {"modexp_eip2565", 0x05, FORK_BERLIN, 47}, {"modexp_eip7883", 0x05, FORK_OSAKA, 45},
-    {"bn256Add", 0x06, FORK_ISTANBUL, 16},     {"bn256ScalarMul", 0x07, FORK_ISTANBUL, 19},
-    {"bn256Pairing", 0x08, FORK_ISTANBUL, 14}, {"blake2F", 0x09, FORK_ISTANBUL, 5},
-    {"fail-blake2f", 0x09, FORK_ISTANBUL, 4},  {"p256Verify", 0x100, FORK_OSAKA, 782},
+    {"ecRecover", 0x01, FORK_FRONTIER, 5},        {"modexp", 0x05, FORK_BYZANTIUM, 17},
+    {"modexp_eip2565", 0x05, FORK_BERLIN, 47},    {"modexp_eip7883", 0x05, FORK_OSAKA, 45},
+    {"bn256Add", 0x06, FORK_ISTANBUL, 16},        {"bn256ScalarMul", 0x07, FORK_ISTANBUL, 19},
+    {"bn256Pairing", 0x08, FORK_ISTANBUL, 14},    {"blake2F", 0x09, FORK_ISTANBUL, 5},
+    {"fail-blake2f", 0x09, FORK_ISTANBUL, 4},     {"p256Verify", 0x100, FORK_OSAKA, 782},
+    {"pointEvaluation", 0x0a, FORK_CANCUN, 1},    {"blsG1Add", 0x0b, FORK_PRAGUE, 112},
+    {"fail-blsG1Add", 0x0b, FORK_PRAGUE, 6},      {"blsG1Mul", 0x0c, FORK_PRAGUE, 11},
+    {"fail-blsG1Mul", 0x0c, FORK_PRAGUE, 7},      {"blsG1MultiExp", 0x0c, FORK_PRAGUE, 154},
+    {"fail-blsG1MultiExp", 0x0c, FORK_PRAGUE, 7}, {"blsG2Add", 0x0d, FORK_PRAGUE, 112},
+    {"fail-blsG2Add", 0x0d, FORK_PRAGUE, 6},      {"blsG2Mul", 0x0e, FORK_PRAGUE, 11},
+    {"fail-blsG2Mul", 0x0e, FORK_PRAGUE, 7},      {"blsG2MultiExp", 0x0e, FORK_PRAGUE, 153},
+    {"fail-blsG2MultiExp", 0x0e, FORK_PRAGUE, 7}, {"blsPairing", 0x0f, FORK_PRAGUE, 106},
+    {"fail-blsPairing", 0x0f, FORK_PRAGUE, 9},    {"blsMapG1", 0x10, FORK_PRAGUE, 105},
+    {"fail-blsMapG1", 0x10, FORK_PRAGUE, 5},      {"blsMapG2", 0x11, FORK_PRAGUE, 105},
+    {"fail-blsMapG2", 0x11, FORK_PRAGUE, 5},
 };
 
 static const struct precompile *find(enum fork fork, unsigned number)
