@@ -3,7 +3,7 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 add_library(cairn_dependencies INTERFACE)
-foreach(name openssl libsodium libsecp256k1 libisal jansson expat libzstd)
+foreach(name openssl libsodium libsecp256k1 libisal jansson expat libzstd libarchive)
     pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${name})
     target_link_libraries(cairn_dependencies INTERFACE PkgConfig::${name})
 endforeach()

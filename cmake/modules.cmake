@@ -22,7 +22,7 @@ function(cairn_add_modules list_file)
         if(sources)
             list(REMOVE_ITEM sources ${module_tests} ${module_fuzzers} ${module_benches} ${mains})
         endif()
-        if(sources AND NOT folder MATCHES "^(src/cli|sim|bench)$")
+        if(sources AND NOT folder MATCHES "^(src/cli|sim|bench|conformance)$")
             string(REPLACE "/" "_" target "${folder}")
             add_library(${target} STATIC ${sources})
             target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/src)
@@ -79,7 +79,7 @@ endfunction()
 
 # cairn_add_programs: build/PRESET/bin/{cairn,cairn-bench,cairn-sim,cairn-conformance,cairn-abi}.
 function(cairn_add_programs)
-    foreach(program cairn:src/cli cairn-bench:bench cairn-sim:sim cairn-conformance:tests/conformance
+    foreach(program cairn:src/cli cairn-bench:bench cairn-sim:sim cairn-conformance:conformance
                     cairn-abi:tools/abi)
         string(REGEX REPLACE ":.*" "" name ${program})
         string(REGEX REPLACE ".*:" "" folder ${program})

@@ -66,6 +66,10 @@ err trie_get(struct trie *trie, bytes key, bytes *ret_value);
 err trie_put(struct trie *trie, bytes key, bytes value);
 /* trie_remove: no fault if absent. */
 err trie_remove(struct trie *trie, bytes key);
+/* trie_neighbour: the nearest key behind (is_after) or before `key`, which need not be there and
+ * may be empty, in the order of bytes; *ret_path: its nibbles. *ret_found false: none. */
+err trie_neighbour(struct trie *trie, bytes key, bool is_after, struct trie_path *ret_path,
+                   bool *ret_found);
 /* trie_root: computes all hashes. */
 err trie_root(struct trie *trie, struct hash *ret_root);
 /* trie_commit: trie_root(), then removes and puts what changed since trie_init(). The trie must not
