@@ -7,6 +7,7 @@
 #include "os/kv_check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,6 +16,9 @@
 
 #define READERS_MAX 4096
 #define PAGE_BYTES 4096
+#define PROBE_PIECE_BYTES KIB(64)
+#define PAGES_WRITE_BYTES                                                                          \
+    KIB(256) /* LMDB writes so many neighbouring pages at once, or one value */
 /* What a store has at most before its first transaction of a user. */
 #define UNFINISHED_BYTES_MAX KIB(256)
 
@@ -27,7 +31,8 @@ struct kv {
     unsigned table_count;
     MDB_dbi tables[KV_TABLES_MAX];
     u64 page_bytes;
-    int writer_thread; /* 0: no write transaction; accessed atomically */
+    u64 write_bytes_max; /* LMDB's longest write so far; accessed atomically */
+    int writer_thread;   /* 0: no write transaction; accessed atomically */
     struct kv_options options;
     pthread_mutex_t lock; /* of what follows */
     unsigned users;       /* transactions and syncs under way */
@@ -55,8 +60,33 @@ struct kv_cursor {
     u8 key[KV_KEY_BYTES_MAX];
 };
 
+/* LMDB tells a short write, which is what is left of a write that meets the end of a disk, as EIO.
+ * So the next write is tried here: it fails with ENOSPC (or EDQUOT) where that was the reason. A
+ * crash meanwhile leaves a small file that nobody reads. */
+static bool disk_is_full(const struct kv *kv)
+{
+    static const u8 zeros[PROBE_PIECE_BYTES];
+    u64 len = __atomic_load_n(&kv->write_bytes_max, __ATOMIC_RELAXED);
+    char path[PATH_BYTES_MAX];
+    path_join(path, kv->dir, "probe");
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return errno == ENOSPC || errno == EDQUOT;
+    }
+    const ssize_t whole = sizeof zeros;
+    ssize_t n = whole;
+    for (u64 at = 0; n == whole && at < len; at += PROBE_PIECE_BYTES) {
+        n = pwrite(fd, zeros, sizeof zeros, (off_t)at);
+    }
+    bool full = n < 0 ? errno == ENOSPC || errno == EDQUOT : n < whole;
+    close(fd);
+    unlink(path);
+    return full;
+}
+
 static err kv_fault(const char *what, const struct kv *kv, int code)
 {
+    code = code == EIO && disk_is_full(kv) ? ENOSPC : code;
     switch (code) {
     case 0:
         return ok();
@@ -252,6 +282,7 @@ err kv_open(const char *dir, const struct kv_options *options, struct kv **ret_k
     kv->dir = mem_strdup(dir);
     kv->table_count = options->table_count;
     kv->options = *options;
+    kv->write_bytes_max = PAGES_WRITE_BYTES;
     assert_that(pthread_mutex_init(&kv->lock, NULL) == 0);
     err e = open_steps(kv, options);
     if (!is_ok(e)) {
@@ -470,6 +501,14 @@ static err wrote(struct kv_txn *txn, int code)
 
 static void check_write(const struct kv_txn *txn) { assert_that(txn->is_write); }
 
+/* Only writers call it, one at a time. */
+static void note_write(struct kv *kv, u64 len)
+{
+    if (len > __atomic_load_n(&kv->write_bytes_max, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&kv->write_bytes_max, len, __ATOMIC_RELAXED);
+    }
+}
+
 err kv_put(struct kv_txn *txn, unsigned table, bytes key, bytes value)
 {
     check_write(txn);
@@ -478,6 +517,7 @@ err kv_put(struct kv_txn *txn, unsigned table, bytes key, bytes value)
     }
     MDB_val k = key_of(key);
     MDB_val v = to_val(value);
+    note_write(txn->kv, value.len + PAGE_BYTES);
     return wrote(txn, mdb_put(txn->txn, table_of(txn, table), &k, &v, 0));
 }
 

@@ -45,7 +45,8 @@ err kv_check(const char *dir);
 err kv_begin_read(struct kv *kv, struct kv_txn **ret_txn);
 err kv_begin_write(struct kv *kv, struct kv_txn **ret_txn);
 /* kv_commit: ends the transaction whatever happens; a fault means nothing was written. After a
- * failed write (kv_put and so on) it returns that write's fault. ERR_IO: the commit may still turn
+ * failed write (kv_put and so on) it returns that write's fault. ERR_NO_SPACE: the disk is full, or
+ * the store. ERR_IO: the commit may still turn
  * out to be there after a crash, whole. */
 err kv_commit(struct kv_txn *txn);
 /* kv_abort: ends it; NULL is fine. */
