@@ -79,26 +79,29 @@ static u128 complexity_198(u64 x)
     return wide * wide / 16 + 480 * wide - 199680;
 }
 
+/* complexity * iterations / divisor; what saturated before stays beyond everything. */
+static u64 gas_product(u128 complexity, u64 iteration_count, u64 divisor)
+{
+    if (complexity == 0) {
+        return 0;
+    }
+    if (complexity > UINT64_MAX || iteration_count == UINT64_MAX) {
+        return UINT64_MAX;
+    }
+    u128 gas = complexity * iteration_count / divisor;
+    return gas > UINT64_MAX ? UINT64_MAX : (u64)gas;
+}
+
 static u64 gas_198(bytes input, const struct lengths *lengths)
 {
     u64 longest = max_u64(lengths->base, lengths->modulus);
-    u128 complexity = complexity_198(longest);
-    if (complexity > UINT64_MAX) {
-        return UINT64_MAX;
-    }
-    u128 gas = complexity * iterations(input, lengths, 8) / 20;
-    return gas > UINT64_MAX ? UINT64_MAX : (u64)gas;
+    return gas_product(complexity_198(longest), iterations(input, lengths, 8), 20);
 }
 
 static u64 gas_2565(bytes input, const struct lengths *lengths)
 {
     u64 words = ceil_div(max_u64(lengths->base, lengths->modulus), 8);
-    u128 complexity = (u128)words * words;
-    if (complexity > UINT64_MAX) {
-        return UINT64_MAX;
-    }
-    u128 gas = complexity * iterations(input, lengths, 8) / 3;
-    return gas > UINT64_MAX ? UINT64_MAX : max_u64((u64)gas, 200);
+    return max_u64(gas_product((u128)words * words, iterations(input, lengths, 8), 3), 200);
 }
 
 static u64 gas_7883(bytes input, const struct lengths *lengths)
