@@ -3,7 +3,12 @@
  * Nonces are given out in order by one fiber at a time. chain_send() also submits for the first
  * time in its turn, so that a refusal leaves no gap: the nonce is taken back before anyone got the
  * next. What was submitted once, or may have been, is submitted again until there is a receipt, for
- * ledger nodes forget their pools when they restart.
+ * ledger nodes forget their pools when they restart; until then its nonce is *held*.
+ *
+ * When something was given up, its nonce may be missing for good, or not. Then (`stale`) the ledger
+ * is asked before the next signature: a nonce that it misses and that nobody here holds is given
+ * out first. While the ledger is away signatures go on at the end, as what they are for may not
+ * need it.
  */
 #include "chain/internal.h"
 
@@ -14,8 +19,9 @@
 #include "ledger/exec/tx.h"
 
 #define SUBMIT_AGAIN_MS 3000
-#define SUBMIT_FIRST_MS 5000 /* others wait for their nonces that long at most */
-#define NONCE_TAKEN_MS 4000  /* the nonce is used and no receipt turns up */
+#define RESYNC_MS RPC_QUIET_MS       /* signing goes on without an answer */
+#define SUBMIT_FIRST_MS RPC_QUIET_MS /* others wait for their nonces that long at most */
+#define NONCE_TAKEN_MS 4000          /* the nonce is used and no receipt turns up */
 #define PRIORITY_FEE_WEI 1000000u
 #define BASE_FEE_FACTOR 4u
 #define NONCE_UNKNOWN UINT64_MAX
@@ -26,10 +32,16 @@ struct chain_account {
     struct chain *chain;
     struct secp_secret secret;
     struct address address;
-    u64 next_nonce;
-    u64 reserved;        /* nonces below are not given out */
+    u64 next_nonce;      /* behind all that were given out; NONCE_UNKNOWN: not asked yet */
+    bool stale;          /* some before it may be missing; or it is used already */
     u64 resyncs;         /* how often it was asked for */
+    struct list held;    /* struct held */
     struct gate signing; /* one at a time takes a nonce */
+};
+
+struct held {
+    struct list node;
+    u64 nonce;
 };
 
 err chain_account_open(struct chain *chain, const struct secp_secret *secret,
@@ -39,6 +51,7 @@ err chain_account_open(struct chain *chain, const struct secp_secret *secret,
     account->chain = chain;
     account->secret = *secret;
     account->next_nonce = NONCE_UNKNOWN;
+    list_init(&account->held);
     secp_address_of_secret(&account->address, secret);
     gate_init(&account->signing, 1);
     *ret_account = account;
@@ -49,6 +62,10 @@ void chain_account_close(struct chain_account *account)
 {
     if (account != NULL) {
         secp_secret_wipe(&account->secret);
+        list_for_safe (it, &account->held) {
+            list_remove(it);
+            mem_free(list_entry(it, struct held, node));
+        }
         mem_free(account);
     }
 }
@@ -60,22 +77,53 @@ struct address chain_account_address(const struct chain_account *account)
 
 void chain_account_resync(struct chain_account *account)
 {
-    account->next_nonce = NONCE_UNKNOWN;
+    account->stale = true;
     account->resyncs++;
 }
 
-void chain_account_reserve(struct chain_account *account, u64 next)
+void chain_account_hold(struct chain_account *account, u64 nonce)
 {
-    account->reserved = max_u64(account->reserved, next);
-    if (account->next_nonce != NONCE_UNKNOWN) {
-        account->next_nonce = max_u64(account->next_nonce, next);
+    struct held *held = MEM_NEW(struct held);
+    held->nonce = nonce;
+    list_push_back(&account->held, &held->node);
+    if (account->next_nonce != NONCE_UNKNOWN && nonce <= NONCE_LAST) {
+        account->next_nonce = max_u64(account->next_nonce, nonce + 1);
     }
 }
 
-void chain_account_rewind(struct chain_account *account)
+static struct held *find_held(const struct chain_account *account, u64 nonce)
 {
-    account->reserved = 0;
-    chain_account_resync(account);
+    list_for (it, &account->held) {
+        struct held *held = list_entry(it, struct held, node);
+        if (held->nonce == nonce) {
+            return held;
+        }
+    }
+    return NULL;
+}
+
+bool chain_account_holds(const struct chain_account *account, u64 nonce)
+{
+    return find_held(account, nonce) != NULL;
+}
+
+void chain_account_release(struct chain_account *account, u64 nonce)
+{
+    struct held *held = find_held(account, nonce);
+    assert_that(held != NULL);
+    list_remove(&held->node);
+    mem_free(held);
+}
+
+/* The nonce behind all that are held. */
+static u64 behind_held(const struct chain_account *account)
+{
+    u64 behind = 0;
+    list_for (it, &account->held) {
+        u64 nonce = list_entry(it, struct held, node)->nonce;
+        behind = nonce <= NONCE_LAST ? max_u64(behind, nonce + 1) : behind;
+    }
+    return behind;
 }
 
 /* ---- small questions ---- */
@@ -101,25 +149,45 @@ static err ask_u64(struct chain *chain, const char *method, json_t *params, u64 
 }
 
 /* The nonce behind what waits in the node's pool. An answer from before a resync says nothing. */
-static err sync_nonce(struct chain_account *account, u64 deadline_ms)
+static err ask_nonce(const struct chain_account *account, u64 deadline_ms, u64 *ret_nonce)
 {
-    while (account->next_nonce == NONCE_UNKNOWN) {
-        u64 resyncs = account->resyncs;
-        u64 nonce;
+    u64 resyncs;
+    do {
+        resyncs = account->resyncs;
         json_t *params = json_pack("[o, s]", json_data(BYTES_OF(account->address)), "pending");
-        TRY(ask_u64(account->chain, "eth_getTransactionCount", params, deadline_ms, NULL, &nonce));
-        if (nonce > NONCE_LAST) {
+        TRY(ask_u64(account->chain, "eth_getTransactionCount", params, deadline_ms, NULL,
+                    ret_nonce));
+        if (*ret_nonce > NONCE_LAST) {
             return fail(ERR_MALFORMED);
         }
-        if (account->resyncs == resyncs) {
-            account->next_nonce = max_u64(nonce, account->reserved);
-        }
-    }
+    } while (account->resyncs != resyncs);
     return ok();
 }
 
-static err estimate(struct chain_account *account, const struct chain_call *call, u64 deadline_ms,
-                    u64 *ret_gas)
+/* In the gate: which nonce the next signature gets. */
+static err choose_nonce(struct chain_account *account, u64 deadline_ms, u64 *ret_nonce)
+{
+    bool is_known = account->next_nonce != NONCE_UNKNOWN;
+    u64 pending;
+    *ret_nonce = account->next_nonce;
+    if (is_known && !(account->stale && chain_healthy(account->chain))) {
+        return ok();
+    }
+    u64 limit_ms = is_known ? chain_deadline(account->chain, RESYNC_MS) : deadline_ms;
+    err e = ask_nonce(account, min_u64(deadline_ms, limit_ms), &pending);
+    if (!is_ok(e)) {
+        return is_known && !is_err(e, ERR_CANCELLED) ? ok() : e;
+    }
+    u64 given = is_known ? account->next_nonce : behind_held(account);
+    bool gap = pending < given && !chain_account_holds(account, pending);
+    account->next_nonce = max_u64(given, pending);
+    account->stale = gap; /* there may be more than one */
+    *ret_nonce = gap ? pending : account->next_nonce;
+    return ok();
+}
+
+err chain_estimate(struct chain_account *account, const struct chain_call *call, u64 deadline_ms,
+                   u64 *ret_gas)
 {
     u8 value[32];
     struct rpc_error error;
@@ -145,7 +213,7 @@ static err estimate(struct chain_account *account, const struct chain_call *call
 /* ---- signing ---- */
 
 static void make_tx(const struct chain_account *account, const struct chain_call *call, u64 gas,
-                    struct tx *ret_tx)
+                    u64 nonce, struct tx *ret_tx)
 {
     struct u256 tip = u256_from_u64(PRIORITY_FEE_WEI);
     struct u256 max_fee = u256_from_u64(account->chain->head.base_fee);
@@ -156,7 +224,7 @@ static void make_tx(const struct chain_account *account, const struct chain_call
         .type = TX_DYNAMIC_FEE,
         .has_chain_id = true,
         .chain_id = account->chain->trust.chain_id,
-        .nonce = account->next_nonce,
+        .nonce = nonce,
         .max_priority = tip,
         .max_fee = max_fee,
         .gas_limit = gas,
@@ -167,14 +235,12 @@ static void make_tx(const struct chain_account *account, const struct chain_call
     tx_sign(ret_tx, &account->secret);
 }
 
-/* In the gate: takes the next nonce. */
-static err sign(struct chain_account *account, const struct chain_call *call, u64 gas,
-                struct arena *arena, u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash)
+static err sign_with(const struct chain_account *account, const struct chain_call *call, u64 gas,
+                     u64 nonce, struct arena *arena, bytes *ret_raw, struct hash *ret_hash)
 {
     struct tx tx;
     struct buf out;
-    TRY(sync_nonce(account, deadline_ms));
-    make_tx(account, call, gas, &tx);
+    make_tx(account, call, gas, nonce, &tx);
     buf_init(&out, CHAIN_RAW_TX_BYTES_MAX);
     tx_encode(&out, &tx);
     err e = buf_done(&out);
@@ -185,21 +251,50 @@ static err sign(struct chain_account *account, const struct chain_call *call, u6
     }
     tx_hash(ret_hash, raw);
     *ret_raw = raw;
-    account->next_nonce++;
     return ok();
+}
+
+/* In the gate: takes the next nonce, and holds it. */
+static err sign(struct chain_account *account, const struct chain_call *call, u64 gas,
+                struct arena *arena, u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash,
+                u64 *ret_nonce)
+{
+    u64 nonce;
+    TRY(choose_nonce(account, deadline_ms, &nonce));
+    TRY(sign_with(account, call, gas, nonce, arena, ret_raw, ret_hash));
+    chain_account_hold(account, nonce);
+    *ret_nonce = nonce;
+    return ok();
+}
+
+err chain_sign_hold(struct chain_account *account, const struct chain_call *call,
+                    struct arena *arena, u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash,
+                    u64 *ret_nonce)
+{
+    u64 gas = call->gas_limit;
+    if (gas == 0) {
+        TRY(chain_estimate(account, call, deadline_ms, &gas));
+    }
+    TRY(gate_enter(account->chain->loop, &account->signing, 1, deadline_ms));
+    err e = sign(account, call, gas, arena, deadline_ms, ret_raw, ret_hash, ret_nonce);
+    gate_leave(&account->signing, 1);
+    return e;
 }
 
 err chain_sign(struct chain_account *account, const struct chain_call *call, struct arena *arena,
                u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash)
 {
-    u64 gas = call->gas_limit;
-    if (gas == 0) {
-        TRY(estimate(account, call, deadline_ms, &gas));
-    }
-    TRY(gate_enter(account->chain->loop, &account->signing, 1, deadline_ms));
-    err e = sign(account, call, gas, arena, deadline_ms, ret_raw, ret_hash);
-    gate_leave(&account->signing, 1);
-    return e;
+    u64 nonce;
+    TRY(chain_sign_hold(account, call, arena, deadline_ms, ret_raw, ret_hash, &nonce));
+    chain_account_release(account, nonce);
+    return ok();
+}
+
+err chain_sign_at(const struct chain_account *account, const struct chain_call *call, u64 nonce,
+                  struct arena *arena, bytes *ret_raw, struct hash *ret_hash)
+{
+    assert_that(call->gas_limit != 0);
+    return sign_with(account, call, call->gas_limit, nonce, arena, ret_raw, ret_hash);
 }
 
 /* ---- submitting ---- */
@@ -277,6 +372,7 @@ err chain_submit_raw(struct chain *chain, bytes raw, u64 deadline_ms)
     case SUBMIT_LATER:
         return fail(ERR_BUSY);
     case SUBMIT_TAKEN:
+        return fail(ERR_CONFLICT);
     case SUBMIT_NEVER:
         return fail(ERR_REFUSED);
     }
@@ -291,31 +387,43 @@ struct sending {
     u64 deadline_ms;
     bytes raw;
     struct hash hash;
+    u64 nonce;    /* held */
     u64 taken_ms; /* since when its nonce is known to be used; 0: it is not */
 };
+
+/* give_back: a nonce that was never used; the last one given out can simply be given out again. */
+static void give_back(struct chain_account *account, u64 nonce)
+{
+    if (account->next_nonce == nonce + 1) {
+        account->next_nonce = nonce;
+    } else {
+        chain_account_resync(account);
+    }
+}
 
 /* In the gate: signs and submits once. A transaction that is refused for good never was: its nonce
  * is the next one's. If it is not known whether it got there, it stays. */
 static err sign_and_submit(struct sending *sending, const struct chain_call *call, u64 gas)
 {
     struct chain_account *account = sending->account;
-    u64 first_ms = min_u64(sending->deadline_ms, chain_deadline(account->chain, SUBMIT_FIRST_MS));
     enum submission submission;
     TRY(sign(account, call, gas, sending->arena, sending->deadline_ms, &sending->raw,
-             &sending->hash));
+             &sending->hash, &sending->nonce));
+    u64 first_ms = min_u64(sending->deadline_ms, chain_deadline(account->chain, SUBMIT_FIRST_MS));
     err e = submit(account->chain, sending->raw, first_ms, &submission);
-    if (is_err(e, ERR_CANCELLED)) {
-        return e;
-    }
     if (is_ok(e) && submission == SUBMIT_NEVER) {
-        account->next_nonce -= account->next_nonce != NONCE_UNKNOWN;
-        return fail(ERR_REFUSED);
-    }
-    if (is_ok(e) && submission == SUBMIT_TAKEN) {
+        give_back(account, sending->nonce);
+        e = fail(ERR_REFUSED);
+    } else if (is_ok(e) && submission == SUBMIT_TAKEN) {
         chain_account_resync(account); /* so that the next one does not take a used one, too */
         sending->taken_ms = loop_now_ms(account->chain->loop);
+    } else if (!is_err(e, ERR_CANCELLED)) {
+        e = ok();
     }
-    return ok();
+    if (!is_ok(e)) {
+        chain_account_release(account, sending->nonce);
+    }
+    return e;
 }
 
 static err submit_again(struct sending *sending)
@@ -367,13 +475,14 @@ err chain_send(struct chain_account *account, const struct chain_call *call, str
     struct sending sending = {.account = account, .arena = arena, .deadline_ms = deadline_ms};
     u64 gas = call->gas_limit;
     if (gas == 0) {
-        TRY(estimate(account, call, deadline_ms, &gas));
+        TRY(chain_estimate(account, call, deadline_ms, &gas));
     }
     TRY(gate_enter(account->chain->loop, &account->signing, 1, deadline_ms));
     err e = sign_and_submit(&sending, call, gas);
     gate_leave(&account->signing, 1);
     TRY(e);
     e = await_and_resubmit(&sending, ret_receipt);
+    chain_account_release(account, sending.nonce);
     if (!is_ok(e)) {
         chain_account_resync(account);
         return e;

@@ -80,14 +80,16 @@ struct chain_account;
 err chain_account_open(struct chain *chain, const struct secp_secret *secret,
                        struct chain_account **ret_account);
 void chain_account_close(struct chain_account *account); /* wipes the key */
-/* chain_account_resync: the next signature asks the ledger for the nonce again; after a signed
- * transaction was dropped for good. */
+/* chain_account_resync: before the next signature the ledger is asked which nonce it wants; after a
+ * signed transaction was dropped for good. If nobody holds that one, it is given out next. */
 void chain_account_resync(struct chain_account *account);
-/* chain_account_reserve: nonces below `next` belong to transactions that are kept elsewhere,
- * although the ledger's pool may have forgotten them: no signature takes one of them. */
-void chain_account_reserve(struct chain_account *account, u64 next);
-/* chain_account_rewind: forgets what was reserved and asks the ledger, to close a gap. */
-void chain_account_rewind(struct chain_account *account);
+/* chain_account_hold: this nonce belongs to a signed transaction that somebody keeps and submits
+ * until it is in a block, although the ledger's pool may have forgotten it: no signature takes it.
+ * As often as it is held it must be released. */
+void chain_account_hold(struct chain_account *account, u64 nonce);
+bool chain_account_holds(const struct chain_account *account, u64 nonce);
+/* chain_account_release: its transaction is in a block, or was given up (then with a resync). */
+void chain_account_release(struct chain_account *account, u64 nonce);
 struct address chain_account_address(const struct chain_account *account);
 
 struct chain_call {
@@ -97,6 +99,10 @@ struct chain_call {
     u64 gas_limit; /* 0: estimated, plus a quarter */
 };
 
+/* chain_estimate: a limit for call->gas_limit: what the ledger says, plus a quarter. ERR_REFUSED:
+ * it says that the call would revert (reason in the log). */
+err chain_estimate(struct chain_account *account, const struct chain_call *call, u64 deadline_ms,
+                   u64 *ret_gas);
 /* chain_sign: a signed transaction (type 2) with the account's next nonce. The bytes are the
  * caller's duty from here on: unless they get into a block, later nonces wait. ret_raw lives in
  * arena. ERR_REFUSED: the estimate says that it would revert (reason in the log); it knows nothing
@@ -104,8 +110,16 @@ struct chain_call {
  * After a fault no nonce was taken. */
 err chain_sign(struct chain_account *account, const struct chain_call *call, struct arena *arena,
                u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash);
-/* chain_submit_raw: known already counts as ok. ERR_REFUSED: the pool refused it for good (a used
- * nonce included, even if this transaction used it: ask for the receipt). ERR_BUSY: not now: the
+/* chain_sign_hold: the same, and its nonce is held from then on, for the caller to release. */
+err chain_sign_hold(struct chain_account *account, const struct chain_call *call,
+                    struct arena *arena, u64 deadline_ms, bytes *ret_raw, struct hash *ret_hash,
+                    u64 *ret_nonce);
+/* chain_sign_at: with a nonce of the caller's choice, at once; which one is next stays as it is.
+ * call->gas_limit is not 0. ERR_LIMIT: too large. */
+err chain_sign_at(const struct chain_account *account, const struct chain_call *call, u64 nonce,
+                  struct arena *arena, bytes *ret_raw, struct hash *ret_hash);
+/* chain_submit_raw: known already counts as ok. ERR_REFUSED: the pool refused it for good.
+ * ERR_CONFLICT: its nonce is used, maybe by itself (ask for the receipt). ERR_BUSY: not now: the
  * pool is full, too many of the account wait in it, or its base fee is above the transaction's. */
 err chain_submit_raw(struct chain *chain, bytes raw, u64 deadline_ms);
 

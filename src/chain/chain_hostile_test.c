@@ -820,6 +820,43 @@ static void stalling_nodes_are_passed_over(struct chain_world *world)
     }
 }
 
+/* A node that lost its power says nothing more on the connections that it had. When it is back, it
+ * is asked again long before the deadline. */
+static void come_back(void *arg)
+{
+    struct chain_world *world = arg;
+    test_ok(fiber_sleep(world->loop, in_ms(world, 1000)));
+    world->fakes[0].mute = false; /* what was asked before is never answered */
+}
+
+static void silence_is_asked_again(struct chain_world *world)
+{
+    static const char *const methods[] = {"eth_getProof", "cairn_receipt", "eth_estimateGas"};
+    static some_call *const calls[] = {call_view, call_receipt, call_sign};
+    make_some_tx(world);
+    world_open(world, 1);
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        fake_be(&world->fakes[0], (struct fake){.mute = true, .method = methods[i]});
+        test_ok(group_start(world->loop, &world->fibers, "back", come_back, world));
+        u64 begin_ms = loop_now_ms(world->loop);
+        test_ok(calls[i](world, in_ms(world, 15000)));
+        assert_in_range(loop_now_ms(world->loop) - begin_ms, 1900, 6000);
+        group_wait(world->loop, &world->fibers);
+    }
+}
+
+/* One that never answers is asked some times, not again and again. */
+static void silence_is_not_asked_often(struct chain_world *world)
+{
+    make_some_tx(world);
+    world_open(world, 1);
+    fake_be(&world->fakes[0], (struct fake){.mute = true, .method = "cairn_receipt"});
+    u64 begin_ms = loop_now_ms(world->loop);
+    same_err(call_receipt(world, in_ms(world, 7000)), ERR_TIMEOUT);
+    assert_in_range(loop_now_ms(world->loop) - begin_ms, 6900, 8500);
+    assert_in_range(world->fakes[0].receipts, 2, 2); /* 2 s, then the rest */
+}
+
 /* A node that says that nothing new has happened, although it has. */
 static void a_node_that_keeps_back_is_left(struct chain_world *world)
 {
@@ -901,6 +938,8 @@ WORLD_TEST(wrong_logs_are_refused)
 WORLD_TEST(flipped_bits_do_not_deceive)
 WORLD_TEST(one_honest_node_is_enough)
 WORLD_TEST(stalling_nodes_are_passed_over)
+WORLD_TEST(silence_is_asked_again)
+WORLD_TEST(silence_is_not_asked_often)
 WORLD_TEST(a_node_that_keeps_back_is_left)
 
 int main(void)
@@ -923,6 +962,8 @@ int main(void)
         cmocka_unit_test(test_flipped_bits_do_not_deceive),
         cmocka_unit_test(test_one_honest_node_is_enough),
         cmocka_unit_test(test_stalling_nodes_are_passed_over),
+        cmocka_unit_test(test_silence_is_asked_again),
+        cmocka_unit_test(test_silence_is_not_asked_often),
         cmocka_unit_test(test_a_node_that_keeps_back_is_left),
     };
     crypto_init(&seed);

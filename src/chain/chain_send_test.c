@@ -99,7 +99,8 @@ static void signed_submitted_awaited(struct chain_world *world)
     }
     assert_int_equal(used, 3);
     assert_int_equal(balance_of(world, 1), 33);
-    same_err(chain_submit_raw(world->chain, raws[0], soon(world)), ERR_REFUSED); /* nonce too low */
+    /* nonce too low */
+    same_err(chain_submit_raw(world->chain, raws[0], soon(world)), ERR_CONFLICT);
     chain_account_close(account);
 }
 
@@ -384,12 +385,135 @@ static void a_resync_fills_the_gap(struct chain_world *world)
     test_ok(chain_await(world->chain, &hash, &world->arena, soon(world), &receipt));
     assert_int_equal(final_nonce(world), 2);
     /* A call that timed out asks for its nonce again by itself. */
-    fake_be(&world->fakes[0], (struct fake){.method = "eth_sendRawTransaction", .status = 500});
+    fake_be(&world->fakes[0], (struct fake){.method = "eth_sendRawTransaction", .mute = true});
     same_err(chain_send(account, &call, &world->arena, in_ms(world, 200), &receipt), ERR_TIMEOUT);
     fake_be_honest(&world->fakes[0]);
     test_ok(chain_send(account, &call, &world->arena, soon(world), &receipt));
     assert_int_equal(final_nonce(world), 3);
     chain_account_close(account);
+}
+
+/* What is held keeps its nonce, although the ledger has never heard of it, or has forgotten it. */
+static void held_nonces_are_not_given_out(struct chain_world *world)
+{
+    struct chain_call call = transfer(1, 1);
+    u64 nonces[3];
+    bytes raws[3];
+    struct hash hash;
+    world_open(world, 1);
+    struct chain_account *account = open_account(world);
+    chain_account_hold(account, 1); /* found in a log, before anything was asked */
+    for (size_t i = 0; i < COUNT_OF(nonces); i++) {
+        chain_account_resync(account);
+        test_ok(chain_sign_hold(account, &call, &world->arena, soon(world), &raws[i], &hash,
+                                &nonces[i]));
+    }
+    assert_int_equal(nonces[0], 0); /* the ledger misses it and nobody has it */
+    assert_int_equal(nonces[1], 2);
+    assert_int_equal(nonces[2], 3);
+    chain_account_release(account, nonces[0]);
+    assert_false(chain_account_holds(account, 0));
+    assert_true(chain_account_holds(account, 1) && chain_account_holds(account, 2));
+    chain_account_resync(account);
+    test_ok(
+        chain_sign_hold(account, &call, &world->arena, soon(world), &raws[0], &hash, &nonces[0]));
+    assert_int_equal(nonces[0], 0); /* given up, so it is missing again */
+    chain_account_close(account);
+}
+
+/* Gaps are closed one after the other, lowest first; then signatures go on at the end. */
+static void every_gap_is_given_out_once(struct chain_world *world)
+{
+    static const u64 expected[] = {0, 1, 3, 5, 6};
+    struct chain_call call = transfer(1, 1);
+    struct chain_receipt receipt;
+    u64 nonce;
+    bytes raw;
+    struct hash hash;
+    world_open(world, 1);
+    struct chain_account *account = open_account(world);
+    for (u64 held = 2; held <= 4; held += 2) { /* 2 and 4 wait in the pool */
+        test_ok(chain_sign_at(account, &call, held, &world->arena, &raw, &hash));
+        test_ok(chain_submit_raw(world->chain, raw, soon(world)));
+        chain_account_hold(account, held);
+    }
+    chain_account_resync(account);
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        test_ok(chain_sign_hold(account, &call, &world->arena, soon(world), &raw, &hash, &nonce));
+        assert_int_equal(nonce, expected[i]);
+        test_ok(chain_submit_raw(world->chain, raw, soon(world)));
+        if (nonce < 5) {
+            chain_account_resync(account); /* as after one that was given up */
+        }
+    }
+    world_mine(world);
+    test_ok(chain_await(world->chain, &hash, &world->arena, soon(world), &receipt));
+    assert_int_equal(final_nonce(world), 7);
+    chain_account_close(account);
+}
+
+/* While the ledger is away nothing waits long for the nonce that it would like best. */
+static void signing_goes_on_without_the_ledger(struct chain_world *world)
+{
+    struct chain_call call = transfer(1, 1);
+    bytes raw;
+    struct hash hash;
+    u64 nonce;
+    world_open(world, 1);
+    struct chain_account *account = open_account(world);
+    test_ok(chain_sign_hold(account, &call, &world->arena, soon(world), &raw, &hash, &nonce));
+    assert_int_equal(nonce, 0);
+    fake_be(&world->fakes[0], (struct fake){.mute = true});
+    chain_account_resync(account);
+    u64 begin_ms = loop_now_ms(world->loop);
+    test_ok(chain_sign_hold(account, &call, &world->arena, soon(world), &raw, &hash, &nonce));
+    assert_int_equal(nonce, 1);
+    assert_true(loop_now_ms(world->loop) - begin_ms < 4000);
+    chain_account_close(account);
+    /* One that never knew a nonce must wait for it. */
+    account = open_account(world);
+    same_err(chain_sign_hold(account, &call, &world->arena, in_ms(world, 300), &raw, &hash, &nonce),
+             ERR_TIMEOUT);
+    chain_account_close(account);
+}
+
+/* An estimate that hangs is in nobody's way. */
+struct estimating {
+    struct chain_world *world;
+    struct chain_account *account;
+    err result;
+};
+
+static void estimate_slowly(void *arg)
+{
+    struct estimating *estimating = arg;
+    struct chain_call call = transfer(1, 1);
+    bytes raw;
+    struct hash hash;
+    call.gas_limit = 0;
+    estimating->result = chain_sign(estimating->account, &call, &estimating->world->arena,
+                                    in_ms(estimating->world, 1500), &raw, &hash);
+}
+
+static void an_estimate_holds_no_one_up(struct chain_world *world)
+{
+    struct estimating estimating = {.world = world};
+    struct chain_call call = transfer(1, 1);
+    struct chain_receipt receipt;
+    world_mine(world);
+    world_open(world, 1);
+    estimating.account = open_account(world);
+    fake_be(&world->fakes[0], (struct fake){.method = "eth_estimateGas", .mute = true});
+    test_ok(group_start(world->loop, &world->fibers, "estimate", estimate_slowly, &estimating));
+    test_ok(fiber_sleep(world->loop, in_ms(world, 20)));
+    u64 begin_ms = loop_now_ms(world->loop);
+    test_ok(chain_send(estimating.account, &call, &world->arena, soon(world), &receipt));
+    assert_true(loop_now_ms(world->loop) - begin_ms < 1200);
+    while (world->fibers.running > 1) {
+        test_ok(fiber_sleep(world->loop, in_ms(world, 20)));
+    }
+    same_err(estimating.result, ERR_TIMEOUT);
+    chain_account_close(estimating.account);
 }
 
 /* An answer about the nonce that was under way when a resync was asked for is stale. */
@@ -591,6 +715,10 @@ WORLD_TEST(more_than_the_pool_takes)
 WORLD_TEST(forgotten_transactions_are_sent_again)
 WORLD_TEST(a_taken_nonce_is_a_conflict)
 WORLD_TEST(a_resync_fills_the_gap)
+WORLD_TEST(held_nonces_are_not_given_out)
+WORLD_TEST(every_gap_is_given_out_once)
+WORLD_TEST(signing_goes_on_without_the_ledger)
+WORLD_TEST(an_estimate_holds_no_one_up)
 WORLD_TEST(a_resync_outdates_answers)
 WORLD_TEST(absurd_numbers)
 WORLD_TEST(logs_of_final_blocks)
@@ -612,6 +740,10 @@ int main(void)
         cmocka_unit_test(test_forgotten_transactions_are_sent_again),
         cmocka_unit_test(test_a_taken_nonce_is_a_conflict),
         cmocka_unit_test(test_a_resync_fills_the_gap),
+        cmocka_unit_test(test_held_nonces_are_not_given_out),
+        cmocka_unit_test(test_every_gap_is_given_out_once),
+        cmocka_unit_test(test_signing_goes_on_without_the_ledger),
+        cmocka_unit_test(test_an_estimate_holds_no_one_up),
         cmocka_unit_test(test_a_resync_outdates_answers),
         cmocka_unit_test(test_absurd_numbers),
         cmocka_unit_test(test_logs_of_final_blocks),

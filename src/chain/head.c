@@ -5,7 +5,7 @@
 #include "os/file.h"
 
 #define HEAD_ANSWER_BYTES_MAX KIB(64)
-#define HEAD_MARGIN_MS 3000 /* for a node to answer once it need not wait any more */
+#define HEAD_MARGIN_MS RPC_QUIET_MS /* for a node to answer once it need not wait any more */
 #define HEAD_RETRY_MS 500
 /* So long without a new head, and the next node is followed. */
 #define HEAD_STALE_MS 10000
@@ -57,6 +57,7 @@ err chain_fetch_head(struct chain *chain, u64 after, u64 wait_ms, u64 deadline_m
         .params = json_pack("[o, o]", json_quantity(after), json_quantity(wait_ms)),
         .answer_bytes_max = HEAD_ANSWER_BYTES_MAX,
         .deadline_ms = deadline_ms,
+        .wait_ms = wait_ms,
         .read = read_head,
         .ctx = chain,
     };

@@ -7,7 +7,7 @@
 #include "chain/check.h"
 #include "chain/rpc.h"
 
-#define CHAIN_HEAD_WAIT_MS 5000 /* a poll waits that long at the node */
+#define CHAIN_HEAD_WAIT_MS 2000 /* a poll waits that long at the node: some blocks */
 #define CHAIN_CALL_TIMEOUT_MS 15000
 
 struct chain {

@@ -107,6 +107,7 @@ struct attempt {
     bytes text; /* of the request */
     u64 id;
     const char *url;
+    bool again; /* after silence */
     u64 deadline_ms;
 };
 
@@ -119,6 +120,7 @@ static err fetch(const struct attempt *attempt, struct arena *arena, bytes *ret_
         .headers = &type,
         .header_count = 1,
         .deadline_ms = attempt->deadline_ms,
+        .fresh = attempt->again,
     };
     int status;
     TRY(http_fetch(attempt->link->http, &options, attempt->text, arena, &status, ret_answer));
@@ -157,25 +159,32 @@ static bool is_away(err e)
            is_err(e, ERR_BUSY);
 }
 
-/* Until when one node may take, if `left` of them are still to be asked. */
-static u64 attempt_deadline(const struct rpc_link *link, u64 deadline_ms, size_t left)
+/* Until when one node may take, if `left` of them are still to be asked in this round. What would
+ * not do for another round is added to this one. */
+static u64 attempt_deadline(const struct rpc_link *link, u64 deadline_ms, size_t left,
+                            u64 patience_ms)
 {
     u64 now_ms = loop_now_ms(link->loop);
     u64 rest_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
-    return now_ms + min_u64(RPC_ATTEMPT_MS, ceil_div(rest_ms, left));
+    u64 share_ms = ceil_div(rest_ms, left);
+    return now_ms + (share_ms < 2 * patience_ms ? share_ms : patience_ms);
 }
 
-static err ask_all(struct attempt *attempt, struct rpc_error *ret_error)
+/* One round: every node once, until one is content. *ret_silent: one of those that were away did
+ * not say so itself. */
+static err ask_all(struct attempt *attempt, u64 deadline_ms, u64 patience_ms,
+                   struct rpc_error *ret_error, bool *ret_silent)
 {
     struct rpc_link *link = attempt->link;
     size_t first = link->preferred; /* other fibers change it meanwhile */
     err away = ok();
     err last = ok();
+    *ret_silent = false;
     for (size_t i = 0; i < link->url_count; i++) {
         size_t at = (first + i) % link->url_count;
         attempt->url = link->urls[at];
         attempt->deadline_ms =
-            attempt_deadline(link, attempt->request->deadline_ms, link->url_count - i);
+            attempt_deadline(link, deadline_ms, link->url_count - i, patience_ms);
         last = ask(attempt, ret_error);
         if (!is_wrong(last) && !is_away(last)) {
             /* Only a fault changes the preference: one that stalls on some questions must not come
@@ -191,9 +200,27 @@ static err ask_all(struct attempt *attempt, struct rpc_error *ret_error)
             log_debug("chain", "%s, %s: %s", attempt->url, attempt->request->method,
                       err_text(last));
             away = last;
+            *ret_silent = *ret_silent || is_err(last, ERR_TIMEOUT);
         }
     }
     return is_ok(away) ? last : away;
+}
+
+static err ask_patiently(struct attempt *attempt, struct rpc_error *ret_error)
+{
+    const struct rpc_link *link = attempt->link;
+    u64 patience_ms = attempt->request->wait_ms + RPC_QUIET_MS;
+    u64 limit_ms = loop_now_ms(link->loop) + link->url_count * RPC_ATTEMPT_MS;
+    u64 deadline_ms = min_u64(attempt->request->deadline_ms, limit_ms);
+    for (;;) {
+        bool silent;
+        err e = ask_all(attempt, deadline_ms, patience_ms, ret_error, &silent);
+        if (!silent || (!is_away(e) && !is_wrong(e)) || loop_now_ms(link->loop) >= deadline_ms) {
+            return e;
+        }
+        attempt->again = true;
+        patience_ms *= 2;
+    }
 }
 
 err rpc_call(struct rpc_link *link, const struct rpc_request *request, struct rpc_error *ret_error)
@@ -211,7 +238,7 @@ err rpc_call(struct rpc_link *link, const struct rpc_request *request, struct rp
     err e = buf_done(&text);
     if (is_ok(e)) {
         attempt.text = buf_bytes(&text);
-        e = ask_all(&attempt, error);
+        e = ask_patiently(&attempt, error);
     }
     buf_free(&text);
     return e;

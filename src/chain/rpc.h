@@ -7,6 +7,11 @@
  * wrong counts like no answer, and the next node is asked. An error object is an answer and ends
  * the call.
  *
+ * A node that lost its power says nothing more on connections that it had, and answers on new ones
+ * once it is back. So silence is not waited for to the end: after RPC_QUIET_MS the question is
+ * asked once more over a fresh connection, and so on with twice the patience each time. Every
+ * question may be asked twice: reads change nothing, and a transaction that was taken is known.
+ *
  * Bounds: bytes of an answer (by the call), values in it (RPC_VALUES_MAX, against texts that grow
  * when parsed), time (RPC_ATTEMPT_MS a node even if the caller would wait for ever).
  */
@@ -19,6 +24,7 @@
 #define RPC_URLS_MAX 16
 #define RPC_MESSAGE_BYTES 256
 #define RPC_ATTEMPT_MS 15000
+#define RPC_QUIET_MS 2000
 #define RPC_QUESTION_BYTES_MAX MIB(1)
 #define RPC_VALUES_MAX 400000
 
@@ -46,6 +52,7 @@ struct rpc_request {
     json_t *params; /* the reference is taken */
     size_t answer_bytes_max;
     u64 deadline_ms;
+    u64 wait_ms; /* what the node may wait before it answers; 0: it should answer at once */
     rpc_reader *read;
     void *ctx;
 };

@@ -36,6 +36,7 @@ struct fake {
     size_t calls; /* of any method */
     size_t proofs;
     size_t slots; /* in proofs */
+    size_t receipts;
 };
 
 struct chain_world {
@@ -75,6 +76,7 @@ static inline void fake_count(struct fake *fake, const json_t *request)
         fake->proofs++;
         fake->slots += json_array_size(json_array_get(params, 1));
     }
+    fake->receipts += strcmp(method, "cairn_receipt") == 0;
 }
 
 static inline bool fake_lies_about(struct fake *fake, const json_t *request)

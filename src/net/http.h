@@ -141,6 +141,7 @@ struct http_call_options {
     size_t header_count;
     u64 body_length; /* HTTP_UNKNOWN_LENGTH: chunked, trailers allowed; 0: no body */
     u64 deadline_ms; /* for the whole call */
+    bool fresh;      /* over a connection of its own, not one that was used before */
 };
 
 err http_client_new(struct loop *loop, const struct http_client_options *options,
@@ -180,7 +181,8 @@ void http_call_close(struct http_call *call);
 
 /* http_fetch: a whole call with small bodies; *ret_body lives in arena, ERR_LIMIT past its limit. A
  * reused connection that turns out dead before any answer byte is replaced also if there is a body:
- * the server may then see the request twice. options->body_length is not used. */
+ * the server may then see the request twice. After ERR_TIMEOUT no idle connection to that host is
+ * kept: it may have lost its power, and they are as dead. options->body_length is not used. */
 err http_fetch(struct http_client *client, const struct http_call_options *options, bytes body,
                struct arena *arena, int *ret_status, bytes *ret_body);
 

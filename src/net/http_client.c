@@ -139,7 +139,7 @@ err http_call_open(struct http_client *client, const struct http_call_options *o
     http_body_begin(&call->body, HTTP_BODY_NONE, 0);
     err e = build_head(&call->head, options, &url);
     if (is_ok(e)) {
-        e = call_connect(call, false);
+        e = call_connect(call, options->fresh);
     }
     if (!is_ok(e)) {
         call_free(call);
@@ -463,6 +463,9 @@ err http_fetch(struct http_client *client, const struct http_call_options *optio
         e = exchange(call, body, arena, ret_status, ret_body);
         bool untouched = !call->has_answer && call->input.end == 0;
         again = is_err(e, ERR_CLOSED) && untouched && call->link != NULL && call->link->reused;
+        if (is_err(e, ERR_TIMEOUT)) {
+            http_pool_forget(client, &call->url);
+        }
         http_call_close(call);
     }
     return !is_ok(e) && client->cancelled ? fail(ERR_CANCELLED) : e;

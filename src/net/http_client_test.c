@@ -484,6 +484,43 @@ static void test_stale_connections_are_replaced(void **state)
     run_world(stale_world);
 }
 
+/* peer_of: from which port a call came. */
+static void peer_of(struct world *world, bool fresh, char *ret_peer)
+{
+    struct http_call_options options = call_to(world, "GET", "/");
+    int status = 0;
+    options.fresh = fresh;
+    assert_true(is_ok(fetch(world, &options, "", 100, &status)));
+    assert_int_equal(status, 200);
+    snprintf(ret_peer, STREAM_PEER_MAX, "%s", world->peer);
+}
+
+/* Asked for, or after silence: the next call has a connection of its own. */
+static void fresh_world(struct world *world)
+{
+    char first[STREAM_PEER_MAX];
+    char second[STREAM_PEER_MAX];
+    char third[STREAM_PEER_MAX];
+    int status = 0;
+    peer_of(world, false, first);
+    peer_of(world, true, second);
+    assert_string_not_equal(first, second);
+    peer_of(world, false, third); /* both are kept, the newest is used */
+    assert_string_equal(second, third);
+    struct http_call_options options = call_to(world, "POST", "/slow");
+    options.deadline_ms = soon(world, 100);
+    assert_true(is_err(fetch(world, &options, "", 100, &status), ERR_TIMEOUT));
+    peer_of(world, false, third);
+    assert_string_not_equal(first, third);
+    assert_string_not_equal(second, third);
+}
+
+static void test_fresh_connections(void **state)
+{
+    (void)state;
+    run_world(fresh_world);
+}
+
 /* A fresh connection that is closed without an answer is a fault, not a reason to try for ever. */
 static void mute_world(struct world *world)
 {
@@ -616,6 +653,7 @@ int main(void)
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_hostile_answers),
         cmocka_unit_test(test_stale_connections_are_replaced),
+        cmocka_unit_test(test_fresh_connections),
         cmocka_unit_test(test_mute_server),
         cmocka_unit_test(test_calls_given_up),
         cmocka_unit_test(test_early_answer),

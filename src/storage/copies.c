@@ -97,7 +97,7 @@ static void try_one(struct copies *copies, const struct shelf_copy *copy, struct
     if (is_err(e, ERR_NOT_FOUND)) {
         e = submit(store, &copy->hash);
         *store->submitted += is_ok(e);
-        attempt->refusals += is_err(e, ERR_REFUSED);
+        attempt->refusals += is_err(e, ERR_REFUSED) || is_err(e, ERR_CONFLICT);
     }
     if (attempt->refusals >= REFUSALS_MAX) {
         give_up(copies, attempt, "the ledger keeps refusing it");

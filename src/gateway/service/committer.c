@@ -219,12 +219,12 @@ static err sign_and_log(struct batch *batch, bytes input, struct unsettled **ret
     struct unsettled *entry = make_entry(batch);
     err e = log_entry(batch, entry);
     if (!is_ok(e)) {
-        ports->unsign(ports->ctx);
+        ports->unsign(ports->ctx, entry->facts.nonce);
         unsettled_unref(entry);
         return e;
     }
     lanes_logged(batch);
-    ports->reserve(ports->ctx, entry->facts.nonce + 1);
+    entry->holds = true;
     unsettled_ref(entry); /* the caller's */
     gateway->settle.unfinal++;
     gateway->settle.unfinal_bytes += entry->bytes;
@@ -232,16 +232,14 @@ static err sign_and_log(struct batch *batch, bytes input, struct unsettled **ret
     if (gateway->metric_commits != NULL) {
         *gateway->metric_commits += 1;
     }
+    settle_submit(gateway, entry);
     settle_add(&gateway->settle, entry);
-    /* Not awaited further: settling submits again. */
-    if (is_ok(ports->submit(ports->ctx, batch->raw, gateway_in(gateway, LEDGER_TIMEOUT_MS)))) {
-        entry->facts.submitted_ms = loop_now_ms(gateway->loop);
-    }
     *ret_entry = entry;
     return ok();
 }
 
-/* batch_commit: nonces are taken and logged one after the other. */
+/* batch_commit: nonces are taken and logged one after the other; the ledger takes the transactions
+ * in any order. */
 static err batch_commit(struct batch *batch, struct unsettled **ret_entry)
 {
     struct gateway *gateway = batch->territory->gateway;
@@ -317,17 +315,27 @@ static err settle_answer(struct answer *answer)
     return e;
 }
 
+/* spread_copies: of the transaction as it is now: it may be signed again meanwhile. */
+static size_t spread_copies(const struct answer *answer)
+{
+    struct ports *ports = &answer->gateway->ports;
+    u64 begin_ms = loop_now_ms(answer->gateway->loop);
+    size_t raw_len = answer->entry->raw_len;
+    u8 *raw = mem_alloc(raw_len);
+    memcpy(raw, answer->entry->raw, raw_len);
+    size_t copies =
+        ports->copies(ports->ctx, bytes_make(raw, raw_len), answer->providers,
+                      answer->provider_count, gateway_in(answer->gateway, COPIES_TIMEOUT_MS));
+    mem_free(raw);
+    log_debug("gateway", "%zu copies in %llu ms", copies,
+              (unsigned long long)(loop_now_ms(answer->gateway->loop) - begin_ms));
+    return copies;
+}
+
 static void answer_run(void *arg)
 {
     struct answer *answer = arg;
-    struct ports *ports = &answer->gateway->ports;
-    u64 begin_ms = loop_now_ms(answer->gateway->loop);
-    size_t copies = ports->copies(
-        ports->ctx, bytes_make(answer->entry->raw, answer->entry->raw_len), answer->providers,
-        answer->provider_count, gateway_in(answer->gateway, COPIES_TIMEOUT_MS));
-    log_debug("gateway", "%zu copies in %llu ms", copies,
-              (unsigned long long)(loop_now_ms(answer->gateway->loop) - begin_ms));
-    if (copies >= COMMIT_COPIES) {
+    if (spread_copies(answer) >= COMMIT_COPIES) {
         answer_all(answer, false);
     }
     if (!list_empty(&answer->requests)) {

@@ -41,14 +41,19 @@ struct ports {
                         const struct segment_seal *seal);
     /* ticket_next: the lowest segment number of a territory that the ledger has not seen used. */
     err (*ticket_next)(void *ctx, u64 territory, u64 deadline_ms, u64 *ret_next);
-    /* sign: a call to module 7 (segment). unsign: what was signed last will never be sent. */
+    /* sign: a call to module 7 (segment); its nonce is held: nobody else gets it. unsign: what was
+     * signed with it will never be sent. */
     err (*sign)(void *ctx, bytes input, u64 gas, struct arena *arena, u64 deadline_ms,
                 bytes *ret_raw, struct hash *ret_tx);
-    void (*unsign)(void *ctx);
-    /* reserve: nonces below belong to commits in the log. fill: sends transactions that do nothing
-     * with the first `count` nonces that the ledger misses; then goes on at `resume`. */
-    void (*reserve)(void *ctx, u64 next_nonce);
-    err (*fill)(void *ctx, u64 count, u64 resume, u64 deadline_ms);
+    void (*unsign)(void *ctx, u64 nonce);
+    /* hold: as sign() does, for a commit that was found in the log. release: the ledger has it. */
+    void (*hold)(void *ctx, u64 nonce);
+    void (*release)(void *ctx, u64 nonce);
+    /* fill: sends transactions that do nothing with the nonces from `first` to below `end` that
+     * nobody holds. */
+    err (*fill)(void *ctx, u64 first, u64 end, u64 deadline_ms);
+    /* submit: raw need not outlive the first wait. ERR_CONFLICT: its nonce is used, maybe by
+     * itself. */
     err (*submit)(void *ctx, bytes raw, u64 deadline_ms);
     /* copies: gives the transaction to holders until COMMIT_COPIES acknowledged; how many did. */
     size_t (*copies)(void *ctx, bytes raw, const u32 *providers, size_t count, u64 deadline_ms);
@@ -255,6 +260,9 @@ u64 commit_gas(size_t segments, size_t receipts, size_t heads, size_t calldata_b
 
 /* settle_run.c */
 void settle_run(void *gateway);
+/* settle_submit: a commit that was just logged goes to the ledger, in a fiber of its own: neither
+ * its answer nor the next signature waits for that. */
+void settle_submit(struct gateway *gateway, struct unsettled *entry);
 err settle_replay(struct gateway *gateway);
 void settle_free(struct gateway *gateway);
 

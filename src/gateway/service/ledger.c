@@ -9,7 +9,8 @@
 
 #define COPY_TIMEOUT_MS 3000
 #define SEND_AGAIN_MS 3000
-#define FILL_MAX 64
+#define NONCE_TAKEN_MS 4000 /* the nonce is used and no receipt turns up */
+#define FILL_MAX 64         /* the ledger's pool takes as many of one account */
 
 static struct segment_put_options put_options(struct gateway *gateway)
 {
@@ -182,23 +183,31 @@ static err sign(void *ctx, bytes input, u64 gas, struct arena *arena, u64 deadli
     struct gateway *gateway = ctx;
     const struct chain_call call = {
         .to = native_address(MODULE_SEGMENT), .input = input, .gas_limit = gas};
-    return chain_sign(gateway->account, &call, arena, deadline_ms, ret_raw, ret_tx);
+    u64 nonce; /* in ret_raw, too */
+    return chain_sign_hold(gateway->account, &call, arena, deadline_ms, ret_raw, ret_tx, &nonce);
 }
 
-static void unsign(void *ctx)
+static void unsign(void *ctx, u64 nonce)
 {
     struct gateway *gateway = ctx;
+    chain_account_release(gateway->account, nonce);
     chain_account_resync(gateway->account);
 }
 
-static void reserve(void *ctx, u64 next_nonce)
+static void hold(void *ctx, u64 nonce)
 {
     struct gateway *gateway = ctx;
-    chain_account_reserve(gateway->account, next_nonce);
+    chain_account_hold(gateway->account, nonce);
 }
 
-/* A transfer of nothing to oneself. */
-static err fill_one(struct gateway *gateway, u64 deadline_ms)
+static void release(void *ctx, u64 nonce)
+{
+    struct gateway *gateway = ctx;
+    chain_account_release(gateway->account, nonce);
+}
+
+/* A transfer of nothing to oneself. If somebody has that nonce by now, there is no gap. */
+static err fill_one(struct gateway *gateway, u64 nonce, u64 deadline_ms)
 {
     const struct chain_call call = {.to = chain_account_address(gateway->account),
                                     .gas_limit = GAS_TX};
@@ -206,24 +215,25 @@ static err fill_one(struct gateway *gateway, u64 deadline_ms)
     bytes raw;
     struct hash tx;
     arena_init(&arena, KIB(64));
-    err e = chain_sign(gateway->account, &call, &arena, deadline_ms, &raw, &tx);
+    err e = chain_sign_at(gateway->account, &call, nonce, &arena, &raw, &tx);
     if (is_ok(e)) {
+        chain_account_hold(gateway->account, nonce);
         e = chain_submit_raw(gateway->chain, raw, deadline_ms);
+        chain_account_release(gateway->account, nonce);
     }
     arena_free(&arena);
-    return is_err(e, ERR_REFUSED) ? ok() : e; /* somebody has that nonce: no gap there */
+    return is_err(e, ERR_CONFLICT) ? ok() : e;
 }
 
-static err fill(void *ctx, u64 count, u64 resume, u64 deadline_ms)
+static err fill(void *ctx, u64 first, u64 end, u64 deadline_ms)
 {
     struct gateway *gateway = ctx;
-    err e = ok();
-    chain_account_rewind(gateway->account);
-    for (u64 i = 0; i < min_u64(count, FILL_MAX) && is_ok(e); i++) {
-        e = fill_one(gateway, deadline_ms);
+    for (u64 nonce = first; nonce < end && nonce - first < FILL_MAX; nonce++) {
+        if (!chain_account_holds(gateway->account, nonce)) {
+            TRY(fill_one(gateway, nonce, deadline_ms));
+        }
     }
-    chain_account_reserve(gateway->account, resume);
-    return e;
+    return ok();
 }
 
 static err submit(void *ctx, bytes raw, u64 deadline_ms)
@@ -252,41 +262,69 @@ static err nonce_of(void *ctx, u64 deadline_ms, u64 *ret_nonce)
     return chain_nonce(gateway->chain, &self, ret_nonce, deadline_ms);
 }
 
-/* sign_and_submit: one after the other with the commits, so that no nonce stays open. */
-static err sign_and_submit(struct gateway *gateway, const struct chain_call *call,
-                           struct arena *arena, u64 deadline_ms, bytes *ret_raw,
-                           struct hash *ret_tx)
+/* A transaction that is in no log: until it is in a block, or given up. */
+struct sending {
+    bytes raw;
+    struct hash tx;
+    u64 nonce;
+    u64 taken_ms; /* since when its nonce is known to be used; 0: it is not */
+};
+
+/* sign_in_turn: the ledger is asked for the gas first: whoever commits waits behind the gate. */
+static err sign_in_turn(struct gateway *gateway, const struct chain_call *call, struct arena *arena,
+                        u64 deadline_ms, struct sending *ret)
 {
+    struct chain_call limited = *call;
+    TRY(chain_estimate(gateway->account, call, deadline_ms, &limited.gas_limit));
     TRY(gate_enter(gateway->loop, &gateway->signing, 1, deadline_ms));
-    err e = chain_sign(gateway->account, call, arena, deadline_ms, ret_raw, ret_tx);
-    if (is_ok(e)) {
-        e = chain_submit_raw(gateway->chain, *ret_raw, deadline_ms);
-        if (!is_ok(e)) {
-            chain_account_resync(gateway->account);
-        }
-    }
+    err e = chain_sign_hold(gateway->account, &limited, arena, deadline_ms, &ret->raw, &ret->tx,
+                            &ret->nonce);
     gate_leave(&gateway->signing, 1);
     return e;
 }
 
-/* send: a ledger node that restarts forgets what waits, so it is submitted again now and then. */
+static err submit_sending(struct gateway *gateway, struct sending *sending, u64 deadline_ms)
+{
+    err e = chain_submit_raw(gateway->chain, sending->raw, deadline_ms);
+    if (is_err(e, ERR_CONFLICT) && sending->taken_ms == 0) {
+        sending->taken_ms = loop_now_ms(gateway->loop);
+        chain_account_resync(gateway->account); /* the next one should not take a used one, too */
+    } else if (is_ok(e) || is_err(e, ERR_BUSY)) {
+        sending->taken_ms = 0;
+    }
+    return is_err(e, ERR_REFUSED) || is_err(e, ERR_CANCELLED) ? e : ok();
+}
+
+/* deliver: submitted now and then, for a ledger node that restarts forgets what waits. */
+static err deliver(struct gateway *gateway, struct sending *sending, struct arena *arena,
+                   u64 deadline_ms, struct chain_receipt *ret_receipt)
+{
+    for (;;) {
+        TRY(submit_sending(gateway, sending, deadline_ms));
+        u64 round = min_u64(deadline_ms, gateway_in(gateway, SEND_AGAIN_MS));
+        err e = chain_await(gateway->chain, &sending->tx, arena, round, ret_receipt);
+        u64 now_ms = loop_now_ms(gateway->loop);
+        if (!is_err(e, ERR_TIMEOUT) || now_ms >= deadline_ms) {
+            return e;
+        }
+        if (sending->taken_ms != 0 && now_ms - sending->taken_ms >= NONCE_TAKEN_MS) {
+            return fail(ERR_CONFLICT);
+        }
+    }
+}
+
 static err send(struct gateway *gateway, const struct chain_call *call, struct arena *arena,
                 u64 deadline_ms, struct chain_receipt *ret_receipt)
 {
-    bytes raw;
-    struct hash tx;
-    TRY(sign_and_submit(gateway, call, arena, deadline_ms, &raw, &tx));
-    for (;;) {
-        u64 round = min_u64(deadline_ms, gateway_in(gateway, SEND_AGAIN_MS));
-        err e = chain_await(gateway->chain, &tx, arena, round, ret_receipt);
-        if (is_ok(e)) {
-            return ret_receipt->success ? ok() : fail(ERR_REFUSED);
-        }
-        if (!is_err(e, ERR_TIMEOUT) || loop_now_ms(gateway->loop) >= deadline_ms) {
-            return e;
-        }
-        IGNORE(chain_submit_raw(gateway->chain, raw, deadline_ms)); /* the receipt decides */
+    struct sending sending = {.taken_ms = 0};
+    TRY(sign_in_turn(gateway, call, arena, deadline_ms, &sending));
+    err e = deliver(gateway, &sending, arena, deadline_ms, ret_receipt);
+    chain_account_release(gateway->account, sending.nonce);
+    if (!is_ok(e)) {
+        chain_account_resync(gateway->account);
+        return e;
     }
+    return ret_receipt->success ? ok() : fail(ERR_REFUSED);
 }
 
 err ledger_send(struct gateway *gateway, u32 module, const char *signature,
@@ -383,7 +421,8 @@ struct ports ledger_ports(struct gateway *gateway)
         .ticket_next = next_ticket,
         .sign = sign,
         .unsign = unsign,
-        .reserve = reserve,
+        .hold = hold,
+        .release = release,
         .fill = fill,
         .submit = submit,
         .copies = copies,

@@ -423,8 +423,11 @@ static void a_restart_finishes_what_was_answered(struct world *w)
         assert_int_equal(put_object(w, key, BYTES_OF(content), 5000), SERVICE_OK);
     }
     assert_int_equal(w->tx_count, 0);
-    w->lose_submits = 0;
+    assert_int_equal(world_holds(w), 4);
+    w->lose_submits = 4;
     world_restart(w);
+    assert_int_equal(world_holds(w), 4); /* nobody gets their nonces, whatever the ledger knows */
+    w->lose_submits = 0;
     for (int i = 0; i < 4; i++) {
         char key[32];
         snprintf(key, sizeof key, "k-%d", i);
@@ -457,6 +460,32 @@ static void a_taken_nonce_is_signed_again(struct world *w)
     assert_int_equal(w->sealed[0].record.n, 6);
 }
 
+/* Signed again while the log cannot be written: it stays what the log says, and its nonce, too. */
+static void a_signature_that_cannot_be_logged_is_none(struct world *w)
+{
+    u8 content[5000] = {6};
+    w->lose_submits = 1000;
+    assert_int_equal(put_object(w, "s", BYTES_OF(content), 5000), SERVICE_OK);
+    struct unsettled *entry = list_entry(w->gateway->settle.entries.next, struct unsettled, node);
+    struct hash logged = entry->tx;
+    w->nonce = 1;      /* somebody else's transaction had the nonce */
+    entry->id += 1000; /* the log does not know it */
+    entry->facts.nonce_since_ms = 0;
+    u64 end = world_in(w, 15000);
+    while (entry->facts.attempts == 0 && loop_now_ms(w->loop) < end) {
+        event_wake_all(&w->gateway->settle.wake);
+        assert_true(is_ok(fiber_sleep(w->loop, world_in(w, 20))));
+    }
+    assert_true(entry->facts.attempts > 0);
+    assert_true(hash_eq(&entry->tx, &logged));
+    assert_int_equal(entry->facts.nonce, 0);
+    assert_int_equal(world_holds(w), 1);
+    entry->id -= 1000;
+    w->lose_submits = 0;
+    world_settle(w);
+    assert_int_equal(w->tx_count, 1);
+}
+
 static void a_lost_transaction_leaves_no_gap(struct world *w)
 {
     u8 content[5000] = {5};
@@ -465,7 +494,11 @@ static void a_lost_transaction_leaves_no_gap(struct world *w)
     assert_int_equal(w->tx_count, 0);
     list_for (it, &w->gateway->settle.entries) { /* some time passes */
         struct unsettled *entry = list_entry(it, struct unsettled, node);
-        entry->facts.born_ms -= min_u64(entry->facts.born_ms, SETTLE_GAP_MS);
+        while (entry->facts.gap_since_ms == 0) {
+            event_wake_all(&w->gateway->settle.wake);
+            assert_true(is_ok(fiber_sleep(w->loop, world_in(w, 5))));
+        }
+        entry->facts.gap_since_ms -= min_u64(entry->facts.gap_since_ms - 1, SETTLE_GAP_MS);
         entry->facts.submitted_ms = 0;
     }
     world_settle(w);
@@ -582,6 +615,7 @@ WORLD_TEST(a_head_that_somebody_else_moved_is_a_conflict)
 WORLD_TEST(missing_holders_are_placed)
 WORLD_TEST(a_restart_finishes_what_was_answered)
 WORLD_TEST(a_taken_nonce_is_signed_again)
+WORLD_TEST(a_signature_that_cannot_be_logged_is_none)
 WORLD_TEST(a_lost_transaction_leaves_no_gap)
 WORLD_TEST(numbers_of_given_up_segments_are_used_again)
 WORLD_TEST(an_empty_bucket_lets_go_of_its_journal)
@@ -606,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_missing_holders_are_placed),
         cmocka_unit_test(test_a_restart_finishes_what_was_answered),
         cmocka_unit_test(test_a_taken_nonce_is_signed_again),
+        cmocka_unit_test(test_a_signature_that_cannot_be_logged_is_none),
         cmocka_unit_test(test_a_lost_transaction_leaves_no_gap),
         cmocka_unit_test(test_numbers_of_given_up_segments_are_used_again),
         cmocka_unit_test(test_an_empty_bucket_lets_go_of_its_journal),

@@ -42,14 +42,34 @@ static u64 backoff(u64 first_ms, u64 most_ms, u32 attempts)
     return min_u64(pause, most_ms);
 }
 
+void settle_note_nonce(struct settle_facts *facts, bool nonce_known, u64 account_nonce,
+                       bool is_oldest)
+{
+    bool beyond = nonce_known && account_nonce > facts->nonce;
+    bool gap = nonce_known && is_oldest && account_nonce < facts->nonce;
+    if (!beyond) {
+        facts->nonce_since_ms = 0;
+    } else if (facts->nonce_since_ms == 0) {
+        facts->nonce_since_ms = facts->now_ms;
+    }
+    if (!gap) {
+        facts->gap_since_ms = 0;
+    } else if (facts->gap_since_ms == 0 || facts->account_nonce != account_nonce) {
+        facts->gap_since_ms = facts->now_ms;
+    }
+    facts->nonce_known = nonce_known;
+    facts->account_nonce = account_nonce;
+    facts->is_oldest = is_oldest;
+}
+
 static enum settle_action step_sending(const struct settle_facts *f, u64 *ret_next_ms)
 {
     bool taken = f->nonce_known && f->account_nonce > f->nonce && f->nonce_since_ms != 0;
     if (taken && f->now_ms - f->nonce_since_ms >= SETTLE_TAKEN_MS) {
         return SETTLE_SIGN_AGAIN;
     }
-    bool gap = f->nonce_known && f->account_nonce < f->nonce && f->is_oldest;
-    if (gap && f->now_ms - max_u64(f->born_ms, f->filled_ms) >= SETTLE_GAP_MS) {
+    bool gap = f->nonce_known && f->is_oldest && f->gap_since_ms != 0;
+    if (gap && f->now_ms - max_u64(f->gap_since_ms, f->filled_ms) >= SETTLE_GAP_MS) {
         return SETTLE_FILL_GAP;
     }
     if (f->submitted_ms == 0 || f->now_ms - f->submitted_ms >= SETTLE_SUBMIT_MS) {

@@ -3,11 +3,12 @@
  * An entry of the write-ahead log is a signed transaction that registers segments and moves heads.
  *
  *   SENDING  submitted again and again until the ledger shows a receipt. If the nonce went to
- * another transaction, or one before it is missing for good, it is signed again. FINAL    the
- * receipt is there. What it refused is checked against the state (the same commit may have come
- * through a copy); what is really refused is issued again under a new epoch. Missing holders are
- * placed; after the time for that is over, watchers do it. DONE     everything is registered, and
- * every fragment was held once: the entry is removed.
+ *            another transaction, it is signed again; one before it that is missing for good is
+ *            filled.
+ *   FINAL    the receipt is there. What it refused is checked against the state (the same commit
+ *            may have come through a copy); what is really refused is issued again under a new
+ *            epoch. Missing holders are placed; after the time for that is over, watchers do it.
+ *   DONE     everything is registered, and every fragment was held once: the entry is removed.
  *
  * settle_step() looks at facts and says what to do next; settle_run.c does it and comes back.
  */
@@ -20,7 +21,7 @@
 
 #define SETTLE_SUBMIT_MS 3000 /* between submissions */
 #define SETTLE_TAKEN_MS 4000  /* the nonce is used and no receipt turns up */
-#define SETTLE_GAP_MS 10000   /* nothing has the nonce before it */
+#define SETTLE_GAP_MS 10000   /* the ledger does not get beyond a nonce before it */
 #define SETTLE_RETRY_MS 1000  /* first pause after a refusal; doubles */
 #define SETTLE_RETRY_MAX_MS 30000
 #define SETTLE_COMPLETE_MS 2000 /* first pause between attempts to place holders; doubles */
@@ -44,6 +45,8 @@ struct settle_facts {
     u64 born_ms;
     u64 submitted_ms; /* last time; 0: never */
     u64 filled_ms;    /* last attempt to fill a gap */
+    u64 gap_since_ms; /* since when account_nonce has not moved, below `nonce`; 0: there is no gap
+                       */
     bool is_oldest;   /* none without a receipt has a lower nonce */
     u64 nonce;
     bool nonce_known;   /* account_nonce is */
@@ -60,6 +63,10 @@ struct settle_facts {
     u64 completed_ms; /* end of the last one; at first when it became final */
 };
 
+/* settle_note_nonce: what is known now about the account's nonce: since when it has been beyond the
+ * entry's, or has stood still before it. */
+void settle_note_nonce(struct settle_facts *facts, bool nonce_known, u64 account_nonce,
+                       bool is_oldest);
 /* settle_step: *ret_next_ms: look again then at the latest (UINT64_MAX: only when a fact changes).
  */
 enum settle_action settle_step(const struct settle_facts *facts, u64 *ret_next_ms);
@@ -100,6 +107,7 @@ struct unsettled {
     struct unsettled_head *heads;
     size_t head_count;
     struct settle_facts facts;
+    bool holds;        /* facts.nonce is held */
     size_t references; /* the list's, and one per fiber that waits or works on it */
     struct event changed;
 };

@@ -291,6 +291,10 @@ static void set_final(struct gateway *gateway, struct unsettled *entry, bool is_
         return;
     }
     entry->facts.is_final = is_final;
+    if (is_final && entry->holds) {
+        entry->holds = false;
+        gateway->ports.release(gateway->ports.ctx, entry->facts.nonce);
+    }
     settle->unfinal += is_final ? (u64)-1 : 1;
     settle->unfinal_bytes += is_final ? (u64)0 - entry->bytes : entry->bytes;
     if (territory != NULL && !is_final) {
@@ -341,8 +345,33 @@ static void submit(struct gateway *gateway, struct unsettled *entry)
     err e = gateway->ports.submit(gateway->ports.ctx, bytes_make(entry->raw, entry->raw_len),
                                   gateway_in(gateway, LEDGER_TIMEOUT_MS));
     entry->facts.submitted_ms = loop_now_ms(gateway->loop);
-    if (!is_ok(e) && !is_err(e, ERR_REFUSED)) {
+    if (!is_ok(e) && !is_err(e, ERR_REFUSED) && !is_err(e, ERR_CONFLICT)) {
         log_debug("gateway", "the ledger took no commit: %s", err_text(e));
+    }
+}
+
+struct submission {
+    struct gateway *gateway;
+    struct unsettled *entry;
+};
+
+static void submit_run(void *arg)
+{
+    struct submission *submission = arg;
+    submit(submission->gateway, submission->entry);
+    unsettled_unref(submission->entry);
+    mem_free(submission);
+}
+
+void settle_submit(struct gateway *gateway, struct unsettled *entry)
+{
+    struct submission *submission = MEM_NEW(struct submission);
+    *submission = (struct submission){.gateway = gateway, .entry = entry};
+    if (is_ok(group_start(gateway->loop, &gateway->fibers, "submit", submit_run, submission))) {
+        entry->facts.submitted_ms = loop_now_ms(gateway->loop);
+        unsettled_ref(entry);
+    } else { /* settling will do it */
+        mem_free(submission);
     }
 }
 
@@ -426,6 +455,30 @@ static size_t open_heads(const struct unsettled *entry, struct head_move *ret_he
     return open;
 }
 
+/* adopt_raw: the entry is the new transaction only once that is in the log: else it stays as it
+ * was, in memory, too. */
+static err adopt_raw(struct gateway *gateway, struct unsettled *entry, bytes raw,
+                     const struct hash *tx, struct arena *arena)
+{
+    struct ports *ports = &gateway->ports;
+    u64 old_nonce = entry->facts.nonce;
+    struct hash old_tx = entry->tx;
+    bytes old_raw = arena_copy(arena, bytes_make(entry->raw, entry->raw_len));
+    assert_that(old_raw.data != NULL); /* the arena has room for several */
+    unsettled_set_raw(entry, raw, tx);
+    err e = save(gateway, entry);
+    if (!is_ok(e)) {
+        ports->unsign(ports->ctx, entry->facts.nonce);
+        unsettled_set_raw(entry, old_raw, &old_tx);
+        return e;
+    }
+    if (entry->holds) {
+        ports->release(ports->ctx, old_nonce);
+    }
+    entry->holds = true;
+    return ok();
+}
+
 static err sign_and_save(struct gateway *gateway, struct unsettled *entry, bytes input, u64 gas)
 {
     struct ports *ports = &gateway->ports;
@@ -436,18 +489,13 @@ static err sign_and_save(struct gateway *gateway, struct unsettled *entry, bytes
     err e = ports->sign(ports->ctx, input, gas, &arena, gateway_in(gateway, LEDGER_TIMEOUT_MS),
                         &raw, &tx);
     if (is_ok(e)) {
-        unsettled_set_raw(entry, raw, &tx);
-        e = save(gateway, entry);
-        if (!is_ok(e)) {
-            ports->unsign(ports->ctx);
-        }
+        e = adopt_raw(gateway, entry, raw, &tx, &arena);
     }
     arena_free(&arena);
     TRY(e);
-    ports->reserve(ports->ctx, entry->facts.nonce + 1);
     set_final(gateway, entry, false);
     entry->facts.refused = false;
-    submit(gateway, entry);
+    settle_submit(gateway, entry);
     return ok();
 }
 
@@ -499,24 +547,17 @@ static void issue_again(struct gateway *gateway, struct unsettled *entry)
     }
 }
 
-/* fill_gap: a transaction that needed no log entry got lost with the pool that it waited in. */
+/* fill_gap: a transaction that needed no log entry got lost with the pool that it waited in, and
+ * was given up. */
 static void fill_gap(struct gateway *gateway, struct unsettled *entry)
 {
-    u64 count_missing = entry->facts.nonce - entry->facts.account_nonce;
-    u64 resume = 0;
-    list_for (it, &gateway->settle.entries) {
-        const struct unsettled *other = list_entry(it, struct unsettled, node);
-        resume = other->facts.is_final ? resume : max_u64(resume, other->facts.nonce + 1);
-    }
-    u64 deadline_ms = gateway_in(gateway, LEDGER_TIMEOUT_MS);
-    err e = gate_enter(gateway->loop, &gateway->signing, 1, deadline_ms);
-    if (is_ok(e)) {
-        e = gateway->ports.fill(gateway->ports.ctx, count_missing, resume, deadline_ms);
-        gate_leave(&gateway->signing, 1);
-    }
+    u64 first = entry->facts.account_nonce;
+    u64 end = entry->facts.nonce;
+    err e =
+        gateway->ports.fill(gateway->ports.ctx, first, end, gateway_in(gateway, LEDGER_TIMEOUT_MS));
     entry->facts.filled_ms = loop_now_ms(gateway->loop);
-    log_info("gateway", "a gap of %llu before nonce %llu: %s", (unsigned long long)count_missing,
-             (unsigned long long)entry->facts.nonce, is_ok(e) ? "filled" : err_text(e));
+    log_info("gateway", "a gap between nonces %llu and %llu: %s", (unsigned long long)first,
+             (unsigned long long)end, is_ok(e) ? "filled" : err_text(e));
 }
 
 /* ---- placing late holders ---- */
@@ -663,17 +704,8 @@ struct round {
 static void update_facts(struct gateway *gateway, struct unsettled *entry,
                          const struct round *round, bool is_oldest)
 {
-    struct settle_facts *facts = &entry->facts;
-    facts->now_ms = loop_now_ms(gateway->loop);
-    facts->is_oldest = is_oldest;
-    facts->nonce_known = round->nonce_known;
-    facts->account_nonce = round->nonce;
-    bool beyond = round->nonce_known && round->nonce > facts->nonce;
-    if (!beyond) {
-        facts->nonce_since_ms = 0;
-    } else if (facts->nonce_since_ms == 0) {
-        facts->nonce_since_ms = facts->now_ms;
-    }
+    entry->facts.now_ms = loop_now_ms(gateway->loop);
+    settle_note_nonce(&entry->facts, round->nonce_known, round->nonce, is_oldest);
 }
 
 /* is_blocked: an earlier commit of one of its buckets was refused and is not under way again: its
@@ -803,25 +835,27 @@ static err replay_one(void *ctx, const struct index_pending *pending)
         territory->unfinal++;
     }
     settle_add(&gateway->settle, entry);
-    gateway->ports.reserve(gateway->ports.ctx, entry->facts.nonce + 1);
+    gateway->ports.hold(gateway->ports.ctx, entry->facts.nonce);
+    entry->holds = true;
     hint_segments(gateway, entry);
     return ok();
 }
 
-/* Everything in the log is with the ledger (or final) before anything new is signed, so that nonces
- * are not given twice. */
-static err submit_all(struct gateway *gateway, u64 deadline_ms)
+/* Early, for the start may take a while. Nonces are not given twice in any case, as the log's are
+ * held; what the ledger does not hear now is submitted again by settling. */
+static void submit_all(struct gateway *gateway, u64 deadline_ms)
 {
     list_for (it, &gateway->settle.entries) {
         struct unsettled *entry = list_entry(it, struct unsettled, node);
         err e = gateway->ports.submit(gateway->ports.ctx, bytes_make(entry->raw, entry->raw_len),
                                       deadline_ms);
-        if (!is_ok(e) && !is_err(e, ERR_REFUSED) && !is_err(e, ERR_BUSY)) {
-            return e;
+        if (!is_ok(e) && !is_err(e, ERR_REFUSED) && !is_err(e, ERR_CONFLICT) &&
+            !is_err(e, ERR_BUSY)) {
+            log_info("gateway", "the ledger takes no commits yet: %s", err_text(e));
+            return;
         }
         entry->facts.submitted_ms = loop_now_ms(gateway->loop);
     }
-    return ok();
 }
 
 err settle_replay(struct gateway *gateway)
@@ -834,7 +868,8 @@ err settle_replay(struct gateway *gateway)
     if (gateway->settle.count > 0) {
         log_info("gateway", "%zu commits in the log are not settled yet", gateway->settle.count);
     }
-    return submit_all(gateway, gateway_in(gateway, LEDGER_TIMEOUT_MS * 4));
+    submit_all(gateway, gateway_in(gateway, LEDGER_TIMEOUT_MS));
+    return ok();
 }
 
 void settle_free(struct gateway *gateway)

@@ -120,16 +120,70 @@ static void a_gap_before_the_oldest(void **state)
 {
     (void)state;
     struct life life = life_begin();
-    life.facts.account_nonce = 4;
+    settle_note_nonce(&life.facts, true, 4, true);
     run(&life, 12500);
-    life.facts.account_nonce = 5;
-    run(&life, 14000);
-    expect(&life, "1.0 submit, 4.0 submit, 7.0 submit, 10.0 submit, 11.0 fill gap, 13.0 submit, ");
+    settle_note_nonce(&life.facts, true, 5, true);
+    run(&life, 24000);
+    expect(&life, "1.0 submit, 4.0 submit, 7.0 submit, 10.0 submit, 11.0 fill gap, 13.0 submit, "
+                  "16.0 submit, 19.0 submit, 22.0 submit, ");
     life = life_begin();
-    life.facts.account_nonce = 4;
-    life.facts.is_oldest = false; /* the one before it fills the gap */
+    settle_note_nonce(&life.facts, true, 4, false); /* the one before it fills the gap */
     run(&life, 12500);
     expect(&life, "1.0 submit, 4.0 submit, 7.0 submit, 10.0 submit, ");
+}
+
+/* A commit that waited long, behind others that were final at last, gives what lies between the
+ * same time as if it were new. */
+static void a_gap_counts_from_when_it_is_seen(void **state)
+{
+    (void)state;
+    struct life life = life_begin();
+    life.facts.account_nonce = 2;
+    settle_note_nonce(&life.facts, true, 2, false);
+    run(&life, 30000);
+    settle_note_nonce(&life.facts, true, 4, true); /* the one before 4 is final */
+    run(&life, 35000);
+    settle_note_nonce(&life.facts, false, 0, true); /* nothing is known for a while */
+    run(&life, 38000);
+    settle_note_nonce(&life.facts, true, 4, true);
+    assert_int_equal(life.facts.gap_since_ms, 38000);
+    run(&life, 45000);
+    settle_note_nonce(&life.facts, true, 4, true);
+    assert_int_equal(life.facts.gap_since_ms, 38000);
+    buf_clear(&life.trace);
+    run(&life, 60000);
+    expect(&life,
+           "46.0 submit, 48.0 fill gap, 49.0 submit, 52.0 submit, 55.0 submit, 58.0 fill gap, "
+           "58.5 submit, ");
+}
+
+/* As long as the nonce moves, others are still getting through. */
+static void no_gap_while_the_nonce_moves(void **state)
+{
+    (void)state;
+    struct life life = life_begin();
+    life.facts.nonce = 50;
+    for (u64 i = 0; i < 40; i++) {
+        settle_note_nonce(&life.facts, true, i, true);
+        run(&life, life.facts.now_ms + 9500);
+    }
+    assert_int_equal(life.facts.filled_ms, 0);
+    buf_free(&life.trace);
+}
+
+static void a_nonce_beyond_counts_from_when_it_is_seen(void **state)
+{
+    (void)state;
+    struct life life = life_begin();
+    life.facts.now_ms = 7000;
+    settle_note_nonce(&life.facts, true, 6, true);
+    assert_int_equal(life.facts.nonce_since_ms, 7000);
+    life.facts.now_ms = 9000;
+    settle_note_nonce(&life.facts, true, 8, true);
+    assert_int_equal(life.facts.nonce_since_ms, 7000);
+    settle_note_nonce(&life.facts, true, 5, true); /* signed again */
+    assert_int_equal(life.facts.nonce_since_ms, 0);
+    buf_free(&life.trace);
 }
 
 static void refusals_are_retried_with_pauses(void **state)
@@ -300,6 +354,9 @@ int main(void)
         cmocka_unit_test(a_ledger_that_is_away),
         cmocka_unit_test(a_nonce_that_another_took),
         cmocka_unit_test(a_gap_before_the_oldest),
+        cmocka_unit_test(a_gap_counts_from_when_it_is_seen),
+        cmocka_unit_test(no_gap_while_the_nonce_moves),
+        cmocka_unit_test(a_nonce_beyond_counts_from_when_it_is_seen),
         cmocka_unit_test(refusals_are_retried_with_pauses),
         cmocka_unit_test(holders_are_placed_until_all_are_there),
         cmocka_unit_test(placing_is_given_up_after_an_hour),

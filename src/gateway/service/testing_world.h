@@ -90,6 +90,7 @@ struct world {
     u64 placed;
     u64 completions;
     u64 fills;
+    bool held[4096]; /* nonces */
 };
 
 static inline const struct redundancy_info *world_class(void) { return redundancy_find(RS_2_4); }
@@ -345,6 +346,50 @@ static inline err world_submit(void *ctx, bytes raw, u64 deadline_ms)
     return ok();
 }
 
+static inline void world_hold(void *ctx, u64 nonce)
+{
+    struct world *w = ctx;
+    assert_true(nonce < COUNT_OF(w->held));
+    assert_false(w->held[nonce]);
+    w->held[nonce] = true;
+    w->next_nonce = max_u64(w->next_nonce, nonce + 1);
+}
+
+static inline void world_release(void *ctx, u64 nonce)
+{
+    struct world *w = ctx;
+    assert_true(nonce < COUNT_OF(w->held) && w->held[nonce]);
+    w->held[nonce] = false;
+}
+
+static inline void world_unsign(void *ctx, u64 nonce)
+{
+    struct world *w = ctx;
+    world_release(w, nonce);
+    w->next_nonce -= w->next_nonce == nonce + 1;
+}
+
+static inline size_t world_holds(const struct world *w)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(w->held); i++) {
+        count += w->held[i];
+    }
+    return count;
+}
+
+/* Carried out at once. */
+static inline err world_fill(void *ctx, u64 first, u64 end, u64 deadline_ms)
+{
+    struct world *w = ctx;
+    (void)deadline_ms;
+    for (u64 nonce = first; nonce < end; nonce++) {
+        w->nonce += nonce == w->nonce && !w->held[nonce];
+    }
+    w->fills++;
+    return ok();
+}
+
 static inline err world_sign(void *ctx, bytes input, u64 gas, struct arena *arena, u64 deadline_ms,
                              bytes *ret_raw, struct hash *ret_tx)
 {
@@ -357,7 +402,7 @@ static inline err world_sign(void *ctx, bytes input, u64 gas, struct arena *aren
     struct tx tx = {.type = TX_DYNAMIC_FEE,
                     .has_chain_id = true,
                     .chain_id = WORLD_CHAIN,
-                    .nonce = w->next_nonce++,
+                    .nonce = w->next_nonce,
                     .gas_limit = gas,
                     .to = native_address(MODULE_SEGMENT),
                     .input = input};
@@ -368,28 +413,7 @@ static inline err world_sign(void *ctx, bytes input, u64 gas, struct arena *aren
     *ret_raw = arena_copy(arena, buf_bytes(&raw));
     tx_hash(ret_tx, *ret_raw);
     buf_free(&raw);
-    return ok();
-}
-
-static inline void world_unsign(void *ctx)
-{
-    struct world *w = ctx;
-    w->next_nonce = w->nonce;
-}
-
-static inline void world_reserve(void *ctx, u64 next_nonce)
-{
-    struct world *w = ctx;
-    w->next_nonce = max_u64(w->next_nonce, next_nonce);
-}
-
-static inline err world_fill(void *ctx, u64 count, u64 resume, u64 deadline_ms)
-{
-    struct world *w = ctx;
-    (void)deadline_ms;
-    w->nonce += count; /* carried out at once */
-    w->next_nonce = max_u64(w->nonce, resume);
-    w->fills++;
+    world_hold(w, tx.nonce);
     return ok();
 }
 
@@ -543,7 +567,8 @@ static inline struct ports world_ports(struct world *w)
         .ticket_next = world_ticket_next,
         .sign = world_sign,
         .unsign = world_unsign,
-        .reserve = world_reserve,
+        .hold = world_hold,
+        .release = world_release,
         .fill = world_fill,
         .submit = world_submit,
         .copies = world_copies,
@@ -630,6 +655,7 @@ static inline void world_restart(struct world *w)
 {
     world_end(w);
     w->next_nonce = w->nonce;
+    memset(w->held, 0, sizeof w->held);
     world_begin(w);
 }
 
@@ -669,6 +695,7 @@ static inline void world_settle(struct world *w)
         assert_true(is_ok(fiber_sleep(w->loop, world_in(w, 5))));
     }
     assert_int_equal(w->gateway->settle.count, 0);
+    assert_int_equal(world_holds(w), 0);
 }
 
 #endif
