@@ -17,6 +17,7 @@ static const struct {
 } benches[] = {
     {"pipeline", "encrypt, code and hash a segment; verify and decrypt it; in memory",
      bench_pipeline},
+    {"bls", "BLS12-381 and KZG, as the precompiles call them", bench_bls},
     {"s3", "PUT and GET through a devnet of its own, over HTTP with signed payloads", bench_s3},
     {"ledger",
      "transfers through pool, block, state root and disk, at 10,000 and 1,000,000 accounts",
