@@ -34,6 +34,19 @@ void document_free(struct document *document)
     *document = (struct document){0};
 }
 
+/* Whether a folder of the path has this very name. */
+static bool is_in_folder(const char *path, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *part = path; part != NULL; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, name, len) == 0 && part[len] == '/') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool wants(const struct source *source, const char *path)
 {
     const struct suite *suite = source->suite;
@@ -44,15 +57,7 @@ static bool wants(const struct source *source, const char *path)
         bytes_find(bytes_str(path), bytes_str("/.meta/")) != SIZE_MAX) {
         return false;
     }
-    if (suite->folder == NULL) {
-        return true;
-    }
-    struct buf folder;
-    buf_init(&folder, KIB(1));
-    buf_format(&folder, "%s/", suite->folder);
-    size_t at = bytes_find(bytes_str(path), buf_bytes(&folder));
-    buf_free(&folder);
-    return at != SIZE_MAX && (at == 0 || path[at - 1] == '/');
+    return suite->folder == NULL || is_in_folder(path, suite->folder);
 }
 
 /* --- archives --- */

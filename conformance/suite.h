@@ -34,5 +34,6 @@ extern const struct suite suite_state;
 extern const struct suite suite_rlp;
 extern const struct suite suite_trie;
 extern const struct suite suite_tx;
+extern const struct suite suite_precompile;
 
 #endif
