@@ -20,6 +20,7 @@ static struct {
     const char *cors;
     struct flag_list hosts;
     u64 history;
+    bool archive;
 } options = {.data = "ledger", .genesis = "genesis.json", .listen = "127.0.0.1:9002"};
 
 static const struct flag flags[] = {
@@ -32,6 +33,7 @@ static const struct flag flags[] = {
     {"rpc-host", FLAG_LIST, &options.hosts, "NAME", "further name a Host header may have"},
     {"cors", FLAG_TEXT, &options.cors, "ORIGIN", "pages that may ask (default any, \"\" none)"},
     {"history", FLAG_NUMBER, &options.history, "BLOCKS", "whose states can be read"},
+    {"archive", FLAG_BOOL, &options.archive, NULL, "keep every state; chosen with the data folder"},
     {NULL, FLAG_BOOL, NULL, NULL, NULL},
 };
 
@@ -118,6 +120,7 @@ static int run(struct cli *cli)
     role.node_options.cors_origin = options.cors;
     role.node_options.metrics_host = options.metrics != NULL ? role.metrics_host : NULL;
     role.node_options.history_blocks = (u32)options.history;
+    role.node_options.is_archive = options.archive;
     const struct cli_service service = {
         .name = "node",
         .workers = NODE_WORKERS,

@@ -108,6 +108,7 @@ static err open_parts(struct app *app, const struct app_options *options)
 {
     struct state_options state = {.dir = options->dir,
                                   .history_blocks = options->history_blocks,
+                                  .is_archive = options->is_archive,
                                   .no_sync = options->no_sync};
     TRY(genesis_parse(options->genesis, &app->genesis));
     app->rules = rules_own(app->genesis->chain_id, app->genesis->base_fee_floor);

@@ -36,6 +36,7 @@ struct app_options {
     const char *dir;     /* of the store */
     bytes genesis;       /* text of genesis.json */
     u32 history_blocks;  /* 0: default of state.h */
+    bool is_archive;     /* keeps the state of every height */
     bool no_sync;        /* tests and simulation only */
     struct u256 tip_min; /* of the pool */
 };

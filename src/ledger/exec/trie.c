@@ -116,7 +116,8 @@ err trie_resolve(struct trie *trie, struct trie_ref *ref, const struct trie_path
             return fail(ERR_INTEGRITY);
         }
         TRY(node_from_view(trie, &view, rlp, &ref->node));
-        ref->node->stored = ref->len == TRIE_HASH_BYTES;
+        ref->node->stored = ref->len == TRIE_HASH_BYTES &&
+                            !(ref->node->kind == TRIE_LEAF && trie->source.makes_leaves);
     }
     *ret_node = ref->node;
     return ok();

@@ -31,6 +31,9 @@ struct trie_source {
     void *ctx;
     /* The node's RLP, valid until the trie's arena is freed. ERR_INTEGRITY if there is none. */
     err (*load)(void *ctx, const struct trie_path *path, struct arena *arena, bytes *ret_node);
+    /* The store keeps values, not leaves: load() makes a leaf from its value (trie_leaf_encode) and
+     * the sink never hears of one. */
+    bool makes_leaves;
 };
 
 struct trie_sink {
@@ -79,6 +82,10 @@ err trie_commit(struct trie *trie, const struct trie_sink *sink, struct hash *re
  * its absence shows; embedded nodes are not repeated. ret_nodes: room for TRIE_PATH_MAX + 1. None
  * for an empty trie. Call it on a trie whose root has been computed since the last change. */
 err trie_prove(struct trie *trie, bytes key, bytes *ret_nodes, size_t *ret_count);
+
+/* trie_leaf_encode: appends the RLP of the leaf that holds `value` behind the key's nibbles from
+ * `from` on (at most TRIE_KEY_BYTES_MAX bytes of key). */
+void trie_leaf_encode(struct buf *out, bytes key, size_t from, bytes value);
 
 /* trie_root_of_list: root of the trie rlp(i) → items[i] (transactions, receipts). */
 err trie_root_of_list(const struct bytes *items, size_t count, struct hash *ret_root);

@@ -164,10 +164,10 @@ err trie_root(struct trie *trie, struct hash *ret_root)
 static err write_node(struct trie *trie, struct trie_ref *ref, const struct trie_path *path,
                       void *ctx)
 {
-    (void)trie;
     const struct trie_sink *sink = ctx;
     const struct trie_node *node = ref->node;
-    if (ref->len == TRIE_HASH_BYTES) {
+    bool is_apart = node->kind == TRIE_LEAF && trie->source.makes_leaves;
+    if (ref->len == TRIE_HASH_BYTES && !is_apart) {
         return sink->put(sink->ctx, path, node->rlp);
     }
     return node->stored ? sink->remove(sink->ctx, path) : ok();
@@ -182,6 +182,18 @@ err trie_commit(struct trie *trie, const struct trie_sink *sink, struct hash *re
     }
     struct trie_sink copy = *sink;
     return walk_dirty(trie, false, write_node, &copy);
+}
+
+void trie_leaf_encode(struct buf *out, bytes key, size_t from, bytes value)
+{
+    struct trie_path path;
+    trie_nibbles(&path, key);
+    assert_that(from <= path.len);
+    const struct trie_node leaf = {.kind = TRIE_LEAF,
+                                   .nibbles = path.nibbles + from,
+                                   .nibble_count = path.len - from,
+                                   .value = value};
+    encode_node(out, &leaf);
 }
 
 err trie_prove(struct trie *trie, bytes key, bytes *ret_nodes, size_t *ret_count)

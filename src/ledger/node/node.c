@@ -85,6 +85,7 @@ static err open_app(struct node *node, const struct node_options *options)
         const struct app_options app = {.dir = dir,
                                         .genesis = genesis,
                                         .history_blocks = options->history_blocks,
+                                        .is_archive = options->is_archive,
                                         .no_sync = options->no_sync};
         e = app_open(&app, &node->app);
     }

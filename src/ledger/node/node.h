@@ -37,6 +37,7 @@ struct node_options {
     u64 interval_ms;          /* least time between blocks with transactions; 0: of the genesis */
     u64 empty_interval_ms;    /* time to an empty block; 0: of the genesis */
     u32 history_blocks;       /* whose states can be read; 0: default of state.h */
+    bool is_archive;          /* every state can be read; chosen when the store is made */
     bool no_sync;             /* simulation and tests only */
 };
 

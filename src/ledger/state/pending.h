@@ -6,9 +6,20 @@
 #include "ledger/state/tables.h"
 
 struct pending_account {
-    struct address address;
+    struct hash key; /* of the address */
+    bool has_change; /* of its own, not only of its slots */
     struct account_record former;
     struct account_record record;
+    size_t first_slot; /* its slots while they are in the order of addresses */
+    size_t slot_count;
+};
+
+struct pending_slot {
+    struct hash account; /* of the address */
+    struct hash key;     /* of the slot */
+    struct hash slot;
+    struct word former;
+    struct word word;
 };
 
 /* A trie node to put, or to remove (node.data NULL). */
@@ -24,9 +35,9 @@ struct state_pending {
     u64 head_height; /* prepared on this head */
     struct hash head_root;
     struct hash root;
-    struct pending_account *accounts; /* ascending */
+    struct pending_account *accounts; /* ascending by key */
     size_t account_count;
-    struct slot_change *slots; /* ascending */
+    struct pending_slot *slots; /* ascending by account, key */
     size_t slot_count;
     struct code_change *codes;
     size_t code_count;

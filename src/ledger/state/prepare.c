@@ -3,12 +3,14 @@
 #include "ledger/state/pending.h"
 #include "ledger/state/state.h"
 
+#include <stdlib.h>
+
 #define PENDING_BYTES_MAX GIB(2)
 
 /* Collects what a trie's commit writes. */
 struct collector {
     struct state_pending *pending;
-    const struct address *address; /* NULL: accounts */
+    const struct hash *account; /* hash of the address; NULL: accounts */
 };
 
 static err collect(struct collector *collector, const struct trie_path *path, bytes node)
@@ -18,7 +20,7 @@ static err collect(struct collector *collector, const struct trie_path *path, by
     if (entry == NULL) {
         return fail(ERR_LIMIT);
     }
-    entry->key = key_node(collector->address, path);
+    entry->key = key_node(collector->account, path);
     entry->node = node;
     *pending->last_node = entry;
     pending->last_node = &entry->next;
@@ -41,17 +43,12 @@ static struct trie_sink collector_sink(struct collector *collector)
     return (struct trie_sink){.ctx = collector, .put = collect_put, .remove = collect_remove};
 }
 
-static err copy_slots(struct state_pending *pending, const struct state_changes *changes)
+static err copy_codes(struct state_pending *pending, const struct state_changes *changes)
 {
-    pending->slots = ARENA_ARRAY(&pending->arena, struct slot_change, changes->slot_count + 1);
     pending->codes = ARENA_ARRAY(&pending->arena, struct code_change, changes->code_count + 1);
-    if (pending->slots == NULL || pending->codes == NULL) {
+    if (pending->codes == NULL) {
         return fail(ERR_LIMIT);
     }
-    for (size_t i = 0; i < changes->slot_count; i++) {
-        pending->slots[i] = changes->slots[i];
-    }
-    pending->slot_count = changes->slot_count;
     for (size_t i = 0; i < changes->code_count; i++) {
         pending->codes[i].hash = changes->codes[i].hash;
         pending->codes[i].code = arena_copy(&pending->arena, changes->codes[i].code);
@@ -63,55 +60,6 @@ static err copy_slots(struct state_pending *pending, const struct state_changes 
     return ok();
 }
 
-/* Applies an account's slots, from index `at` on, to its storage trie. */
-static err apply_slots(struct state_pending *pending, struct kv_txn *txn,
-                       struct pending_account *entry, size_t at, size_t count)
-{
-    struct node_reader reader = {.txn = txn, .address = &entry->address};
-    struct collector collector = {.pending = pending, .address = &entry->address};
-    struct trie_source source = node_reader_source(&reader);
-    struct trie_sink sink = collector_sink(&collector);
-    struct trie trie;
-    trie_init(&trie, &pending->arena, &source, &entry->former.storage_root);
-    for (size_t i = at; i < at + count; i++) {
-        TRY(trie_set_slot(&trie, &pending->slots[i].slot, &pending->slots[i].word));
-    }
-    return trie_commit(&trie, &sink, &entry->record.storage_root);
-}
-
-/* One account: its own change (NULL: none) and its slots [at, at + count). */
-static err apply_account(struct state_pending *pending, struct kv_txn *txn,
-                         const struct address *address, const struct account_change *change,
-                         size_t at, size_t count)
-{
-    struct pending_account *entry = &pending->accounts[pending->account_count];
-    *entry = (struct pending_account){.address = *address};
-    TRY(account_read(txn, address, &entry->former));
-    entry->record = entry->former;
-    if (change != NULL) {
-        entry->record.account = change->account;
-    }
-    if (count > 0) {
-        TRY(apply_slots(pending, txn, entry, at, count));
-    }
-    struct hash no_storage = account_empty_root();
-    entry->record.exists = !account_is_empty(&entry->record.account) ||
-                           !hash_eq(&entry->record.storage_root, &no_storage);
-    pending->account_count++;
-    return ok();
-}
-
-static size_t slots_of(const struct state_pending *pending, size_t at,
-                       const struct address *address)
-{
-    size_t count = 0;
-    while (at + count < pending->slot_count &&
-           address_eq(&pending->slots[at + count].address, address)) {
-        count++;
-    }
-    return count;
-}
-
 /* The lower of the two addresses; one of them may be NULL. */
 static const struct address *lower(const struct address *a, const struct address *b)
 {
@@ -121,43 +69,119 @@ static const struct address *lower(const struct address *a, const struct address
     return bytes_cmp(BYTES_OF(*a), BYTES_OF(*b)) <= 0 ? a : b;
 }
 
-/* Accounts and slots are both sorted by address: one pass over the two. */
-static err merge_accounts(struct state_pending *pending, struct kv_txn *txn,
-                          const struct state_changes *changes)
+/* One account: its own change (NULL: none) and its slots from `slot` on; returns how many. */
+static size_t add_account(struct state_pending *pending, const struct address *address,
+                          const struct account_change *change, const struct slot_change *slots,
+                          size_t slots_left)
 {
-    size_t i = 0;
-    size_t at = 0;
-    for (;;) {
+    struct pending_account *entry = &pending->accounts[pending->account_count++];
+    *entry = (struct pending_account){.key = key_hash(BYTES_OF(*address)),
+                                      .record = account_record_none(address),
+                                      .first_slot = pending->slot_count};
+    entry->has_change = change != NULL;
+    if (change != NULL) {
+        entry->record.account = change->account;
+    }
+    size_t count = 0;
+    for (; count < slots_left && address_eq(&slots[count].address, address); count++) {
+        pending->slots[pending->slot_count++] =
+            (struct pending_slot){.account = entry->key,
+                                  .key = key_hash(BYTES_OF(slots[count].slot)),
+                                  .slot = slots[count].slot,
+                                  .former = slots[count].former,
+                                  .word = slots[count].word};
+    }
+    entry->slot_count = count;
+    return count;
+}
+
+/* Accounts and slots are both sorted by address: one pass over the two. */
+static err merge(struct state_pending *pending, const struct state_changes *changes)
+{
+    size_t most = changes->account_count + changes->slot_count + 1;
+    pending->accounts = ARENA_ARRAY(&pending->arena, struct pending_account, most);
+    pending->slots = ARENA_ARRAY(&pending->arena, struct pending_slot, changes->slot_count + 1);
+    if (pending->accounts == NULL || pending->slots == NULL) {
+        return fail(ERR_LIMIT);
+    }
+    for (size_t i = 0, at = 0;;) {
         const struct account_change *change =
             i < changes->account_count ? &changes->accounts[i] : NULL;
         const struct address *of_slot =
-            at < pending->slot_count ? &pending->slots[at].address : NULL;
+            at < changes->slot_count ? &changes->slots[at].address : NULL;
         const struct address *address = lower(change != NULL ? &change->address : NULL, of_slot);
         if (address == NULL) {
             return ok();
         }
-        if (change != NULL && address_eq(address, &change->address)) {
-            i++;
-        } else {
+        if (change != NULL && !address_eq(address, &change->address)) {
             change = NULL;
         }
-        size_t count = slots_of(pending, at, address);
-        TRY(apply_account(pending, txn, address, change, at, count));
-        at += count;
+        i += change != NULL;
+        at += add_account(pending, address, change, changes->slots + at, changes->slot_count - at);
     }
+}
+
+static int compare_accounts(const void *a, const void *b)
+{
+    const struct pending_account *left = a;
+    const struct pending_account *right = b;
+    return memcmp(&left->key, &right->key, sizeof left->key);
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    const struct pending_slot *left = a;
+    const struct pending_slot *right = b;
+    int order = memcmp(&left->account, &right->account, sizeof left->account);
+    return order != 0 ? order : memcmp(&left->key, &right->key, sizeof left->key);
+}
+
+/* Applies an account's slots to its storage trie. */
+static err apply_slots(struct state_pending *pending, struct kv_txn *txn,
+                       struct pending_account *entry)
+{
+    struct node_reader reader = {.txn = txn, .account = &entry->key};
+    struct collector collector = {.pending = pending, .account = &entry->key};
+    struct trie_source source = node_reader_source(&reader);
+    struct trie_sink sink = collector_sink(&collector);
+    struct trie trie;
+    trie_init(&trie, &pending->arena, &source, &entry->former.storage_root);
+    for (size_t i = entry->first_slot; i < entry->first_slot + entry->slot_count; i++) {
+        TRY(trie_set_slot(&trie, &pending->slots[i].key, &pending->slots[i].word));
+    }
+    return trie_commit(&trie, &sink, &entry->record.storage_root);
+}
+
+static err complete_account(struct state_pending *pending, struct kv_txn *txn,
+                            struct pending_account *entry)
+{
+    bool found;
+    entry->former = account_record_none(&entry->record.address);
+    TRY(account_read(txn, &entry->key, &found, &entry->former));
+    if (!entry->has_change) {
+        entry->record.account = entry->former.account;
+    }
+    entry->record.storage_root = entry->former.storage_root;
+    if (entry->slot_count > 0) {
+        TRY(apply_slots(pending, txn, entry));
+    }
+    struct hash no_storage = account_empty_root();
+    entry->record.exists = !account_is_empty(&entry->record.account) ||
+                           !hash_eq(&entry->record.storage_root, &no_storage);
+    return ok();
 }
 
 static err apply_accounts(struct state_pending *pending, struct kv_txn *txn)
 {
-    struct node_reader reader = {.txn = txn, .address = NULL};
-    struct collector collector = {.pending = pending, .address = NULL};
+    struct node_reader reader = {.txn = txn, .account = NULL};
+    struct collector collector = {.pending = pending, .account = NULL};
     struct trie_source source = node_reader_source(&reader);
     struct trie_sink sink = collector_sink(&collector);
     struct trie trie;
     trie_init(&trie, &pending->arena, &source, &pending->head_root);
     for (size_t i = 0; i < pending->account_count; i++) {
         const struct pending_account *entry = &pending->accounts[i];
-        TRY(trie_set_account(&trie, &entry->address, &entry->record));
+        TRY(trie_set_account(&trie, &entry->key, &entry->record));
     }
     return trie_commit(&trie, &sink, &pending->root);
 }
@@ -168,13 +192,13 @@ static err prepare(struct state *state, struct state_pending *pending, struct kv
     pending->on_new = state->is_new;
     pending->head_height = state->record.head.height;
     pending->head_root = state->record.head.root;
-    size_t most = changes->account_count + changes->slot_count + 1;
-    pending->accounts = ARENA_ARRAY(&pending->arena, struct pending_account, most);
-    if (pending->accounts == NULL) {
-        return fail(ERR_LIMIT);
+    TRY(copy_codes(pending, changes));
+    TRY(merge(pending, changes));
+    qsort(pending->accounts, pending->account_count, sizeof *pending->accounts, compare_accounts);
+    for (size_t i = 0; i < pending->account_count; i++) {
+        TRY(complete_account(pending, txn, &pending->accounts[i]));
     }
-    TRY(copy_slots(pending, changes));
-    TRY(merge_accounts(pending, txn, changes));
+    qsort(pending->slots, pending->slot_count, sizeof *pending->slots, compare_slots);
     return apply_accounts(pending, txn);
 }
 

@@ -25,7 +25,7 @@ static err prove_key(struct trie *trie, bytes plain, struct arena *arena,
 static err prove_account(struct state_view *view, const struct address *address,
                          struct arena *arena, struct state_account_proof *proof)
 {
-    struct node_reader reader = {.txn = view->txn, .address = NULL};
+    struct node_reader reader = {.txn = view->txn, .account = NULL};
     struct trie_source source = node_reader_source(&reader);
     struct trie trie;
     struct hash root;
@@ -39,14 +39,16 @@ static err prove_slots(struct state_view *view, const struct address *address,
                        const struct hash *slots, size_t count, struct arena *arena,
                        struct state_account_proof *proof)
 {
-    struct node_reader reader = {.txn = view->txn, .address = address};
+    struct hash key = key_hash(BYTES_OF(*address));
+    struct node_reader reader = {.txn = view->txn, .account = &key};
     struct trie_source source = node_reader_source(&reader);
-    struct account_record head;
+    struct account_record head = account_record_none(address);
     struct trie trie;
     struct hash root;
-    TRY(account_read(view->txn, address, &head));
+    bool found;
+    TRY(account_read(view->txn, &key, &found, &head));
     trie_init(&trie, arena, &source, &head.storage_root);
-    TRY(rewind_slots(view, &trie, address));
+    TRY(rewind_slots(view, &trie, &key));
     TRY(trie_root(&trie, &root));
     if (!hash_eq(&root, &proof->storage_root)) {
         return fail(ERR_INTEGRITY);
@@ -62,8 +64,10 @@ err state_view_prove(struct state_view *view, const struct address *address,
                      const struct hash *slots, size_t slot_count, struct arena *arena,
                      struct state_account_proof *ret_proof)
 {
-    struct account_record record;
-    TRY(view_account_record(view, address, &record));
+    struct hash key = key_hash(BYTES_OF(*address));
+    struct account_record record = account_record_none(address);
+    bool found;
+    TRY(view_account_record(view, &key, &found, &record));
     *ret_proof = (struct state_account_proof){
         .account = record.account,
         .storage_root = record.storage_root,

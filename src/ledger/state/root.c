@@ -12,19 +12,21 @@ struct rooting {
 };
 
 /* The account's storage root with its slots [at, at + count) changed. */
-static err slots_root(struct rooting *rooting, const struct address *address, size_t at,
-                      size_t count, struct hash *ret_root)
+static err slots_root(struct rooting *rooting, const struct hash *account, size_t at, size_t count,
+                      struct hash *ret_root)
 {
-    struct node_reader reader = {.txn = rooting->view->txn, .address = address};
+    struct node_reader reader = {.txn = rooting->view->txn, .account = account};
     struct trie_source source = node_reader_source(&reader);
-    struct account_record head;
+    struct account_record head = {.storage_root = account_empty_root()};
     struct trie trie;
-    TRY(account_read(rooting->view->txn, address, &head));
+    bool found;
+    TRY(account_read(rooting->view->txn, account, &found, &head));
     trie_init(&trie, &rooting->arena, &source, &head.storage_root);
-    TRY(rewind_slots(rooting->view, &trie, address));
+    TRY(rewind_slots(rooting->view, &trie, account));
     for (size_t i = at; i < at + count; i++) {
         const struct slot_change *change = &rooting->changes->slots[i];
-        TRY(trie_set_slot(&trie, &change->slot, &change->word));
+        struct hash key = key_hash(BYTES_OF(change->slot));
+        TRY(trie_set_slot(&trie, &key, &change->word));
     }
     return trie_root(&trie, ret_root);
 }
@@ -33,18 +35,20 @@ static err slots_root(struct rooting *rooting, const struct address *address, si
 static err change_account(struct rooting *rooting, const struct address *address,
                           const struct account_change *change, size_t at, size_t count)
 {
-    struct account_record record;
-    TRY(view_account_record(rooting->view, address, &record));
+    struct hash key = key_hash(BYTES_OF(*address));
+    struct account_record record = account_record_none(address);
+    bool found;
+    TRY(view_account_record(rooting->view, &key, &found, &record));
     if (change != NULL) {
         record.account = change->account;
     }
     if (count > 0) {
-        TRY(slots_root(rooting, address, at, count, &record.storage_root));
+        TRY(slots_root(rooting, &key, at, count, &record.storage_root));
     }
     const struct hash no_storage = account_empty_root();
     record.exists =
         !account_is_empty(&record.account) || !hash_eq(&record.storage_root, &no_storage);
-    return trie_set_account(&rooting->accounts, address, &record);
+    return trie_set_account(&rooting->accounts, &key, &record);
 }
 
 static size_t slots_of(const struct state_changes *changes, size_t at,
@@ -89,7 +93,7 @@ err state_view_root(struct state_view *view, const struct state_changes *changes
                     struct hash *ret_root)
 {
     struct rooting rooting = {.view = view, .changes = changes};
-    struct node_reader reader = {.txn = view->txn, .address = NULL};
+    struct node_reader reader = {.txn = view->txn, .account = NULL};
     struct trie_source source = node_reader_source(&reader);
     arena_init(&rooting.arena, ROOT_BYTES_MAX);
     trie_init(&rooting.accounts, &rooting.arena, &source, &view->record.head.root);

@@ -1,15 +1,13 @@
 #include "ledger/state/state.h"
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "codec/record.h"
-#include "ledger/state/pending.h"
-#include "ledger/state/tables.h"
+#include "ledger/state/change_set.h"
 
 #include <stdio.h>
 
 #define META_NAME_MAX 64
-#define CHANGES_BYTES_MAX MIB(256)
 /* Heights whose history one commit drops at most: one in the steady state, more after the number of
  * kept blocks was made smaller. */
 #define PRUNED_PER_COMMIT 4
@@ -25,6 +23,7 @@ err state_open(const struct state_options *options, struct state **ret_state)
     struct state *state = MEM_NEW(struct state);
     state->history_blocks =
         options->history_blocks != 0 ? options->history_blocks : STATE_HISTORY_BLOCKS;
+    state->is_archive = options->is_archive;
     err e = kv_open(options->dir, &kv, &state->kv);
     struct kv_txn *txn = NULL;
     if (is_ok(e)) {
@@ -34,6 +33,11 @@ err state_open(const struct state_options *options, struct state **ret_state)
         e = head_read(txn, &state->record, &state->is_new);
     }
     kv_abort(txn);
+    if (is_ok(e) && !state->is_new && state->record.is_archive != state->is_archive) {
+        log_error("state", "%s was made %s an archive, and stays so: begin anew in another folder",
+                  options->dir, state->record.is_archive ? "as" : "without being");
+        e = fail(ERR_USAGE);
+    }
     if (!is_ok(e)) {
         state_close(state);
         return e;
@@ -62,24 +66,25 @@ u64 state_oldest(const struct state *state) { return state->record.oldest; }
 static err write_account(struct kv_txn *txn, const struct pending_account *entry)
 {
     if (!entry->record.exists) {
-        return kv_delete(txn, TABLE_ACCOUNT, BYTES_OF(entry->address));
+        return kv_delete(txn, TABLE_ACCOUNT, BYTES_OF(entry->key));
     }
     struct buf value;
     buf_init(&value, KIB(1));
     account_record_encode(&value, &entry->record);
-    err e = kv_put(txn, TABLE_ACCOUNT, BYTES_OF(entry->address), buf_bytes(&value));
+    err e = kv_put(txn, TABLE_ACCOUNT, BYTES_OF(entry->key), buf_bytes(&value));
     buf_free(&value);
     return e;
 }
 
-static err write_slot(struct kv_txn *txn, const struct slot_change *change)
+static err write_slot(struct kv_txn *txn, const struct pending_slot *entry)
 {
     static const struct word zero;
-    struct state_key key = key_slot(&change->address, &change->slot);
-    if (memcmp(&change->word, &zero, sizeof zero) == 0) {
+    struct state_key key = key_slot(&entry->account, &entry->key);
+    if (memcmp(&entry->word, &zero, sizeof zero) == 0) {
         return kv_delete(txn, TABLE_SLOT, key_bytes(&key));
     }
-    return kv_put(txn, TABLE_SLOT, key_bytes(&key), BYTES_OF(change->word));
+    const struct slot_record record = {.slot = entry->slot, .word = entry->word};
+    return kv_put(txn, TABLE_SLOT, key_bytes(&key), BYTES_OF(record));
 }
 
 static err write_state(struct kv_txn *txn, const struct state_pending *pending)
@@ -104,86 +109,44 @@ static err write_state(struct kv_txn *txn, const struct state_pending *pending)
 
 /* --- history --- */
 
-static err put_history(struct kv_txn *txn, struct buf *list, struct state_key key, u64 height,
-                       bytes former)
+/* An archive finds the height of a change by its key. */
+static err write_index(struct kv_txn *txn, u64 height, bytes set)
 {
-    write_str16(list, key_bytes(&key));
-    key_put_u64(&key, height);
-    return kv_put(txn, TABLE_HISTORY, key_bytes(&key), former);
-}
-
-static err put_account_history(struct kv_txn *txn, struct buf *list, u64 height,
-                               const struct pending_account *entry)
-{
-    struct buf former;
-    buf_init(&former, KIB(1));
-    account_record_encode(&former, &entry->former);
-    err e = put_history(txn, list, key_history(&entry->address, NULL), height, buf_bytes(&former));
-    buf_free(&former);
-    return e;
-}
-
-static err put_slot_history(struct kv_txn *txn, struct buf *list, u64 height,
-                            const struct slot_change *change)
-{
-    static const struct word zero;
-    size_t len = memcmp(&change->former, &zero, sizeof zero) == 0 ? 0 : sizeof zero;
-    return put_history(txn, list, key_history(&change->address, &change->slot), height,
-                       bytes_make(&change->former, len));
-}
-
-static err fill_history(struct kv_txn *txn, struct buf *list, u64 height,
-                        const struct state_pending *pending)
-{
-    for (size_t i = 0; i < pending->account_count; i++) {
-        TRY(put_account_history(txn, list, height, &pending->accounts[i]));
+    size_t count;
+    TRY(change_set_count(set, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct state_key full = {.len = 0};
+        bytes key;
+        bytes former;
+        TRY(change_set_entry(set, i, &key, &former));
+        key_put(&full, key);
+        key_put_u64(&full, height);
+        TRY(kv_put(txn, TABLE_CHANGED, key_bytes(&full), bytes_make("", 0)));
     }
-    for (size_t i = 0; i < pending->slot_count; i++) {
-        TRY(put_slot_history(txn, list, height, &pending->slots[i]));
-    }
-    TRY(buf_done(list));
+    return ok();
+}
+
+static err write_history(struct kv_txn *txn, u64 height, const struct state_pending *pending,
+                         bool is_archive)
+{
     struct state_key key = key_height(height);
-    return kv_put(txn, TABLE_CHANGES, key_bytes(&key), buf_bytes(list));
-}
-
-static err write_history(struct kv_txn *txn, u64 height, const struct state_pending *pending)
-{
-    struct buf list;
-    buf_init(&list, CHANGES_BYTES_MAX);
-    err e = fill_history(txn, &list, height, pending);
-    buf_free(&list);
-    return e;
-}
-
-/* `keys` is a copy: deleting invalidates what the table returned. */
-static err drop_keys(struct kv_txn *txn, u64 height, bytes keys)
-{
-    struct reader reader;
-    reader_init(&reader, keys);
-    while (reader.left > 0 && !reader.failed) {
-        struct state_key key = {.len = 0};
-        key_put(&key, read_str16(&reader, STATE_KEY_BYTES_MAX - sizeof height));
-        key_put_u64(&key, height);
-        TRY(kv_delete(txn, TABLE_HISTORY, key_bytes(&key)));
+    struct buf set;
+    buf_init(&set, CHANGE_SET_BYTES_MAX);
+    change_set_encode(&set, pending);
+    err e = buf_done(&set);
+    if (is_ok(e)) {
+        e = kv_put(txn, TABLE_CHANGES, key_bytes(&key), buf_bytes(&set));
     }
-    return reader.failed ? fail(ERR_INTEGRITY) : ok();
+    if (is_ok(e) && is_archive) {
+        e = write_index(txn, height, buf_bytes(&set));
+    }
+    buf_free(&set);
+    return e;
 }
 
 static err drop_history(struct kv_txn *txn, u64 height)
 {
     struct state_key key = key_height(height);
-    bytes value;
-    err e = kv_get(txn, TABLE_CHANGES, key_bytes(&key), &value);
-    if (is_err(e, ERR_NOT_FOUND)) {
-        return ok();
-    }
-    TRY(e);
-    struct arena arena;
-    arena_init(&arena, CHANGES_BYTES_MAX);
-    bytes keys = arena_copy(&arena, value);
-    e = keys.data != NULL ? drop_keys(txn, height, keys) : fail(ERR_LIMIT);
-    arena_free(&arena);
-    TRY(e);
     return kv_delete(txn, TABLE_CHANGES, key_bytes(&key));
 }
 
@@ -239,10 +202,12 @@ static err write_all(struct state *state, struct kv_txn *txn, const struct state
 {
     TRY(write_state(txn, pending));
     if (!pending->on_new) {
-        TRY(write_history(txn, block->height, pending));
+        TRY(write_history(txn, block->height, pending, record->is_archive));
     }
     TRY(write_block(txn, block));
-    TRY(prune(txn, record, state->history_blocks));
+    if (!record->is_archive) {
+        TRY(prune(txn, record, state->history_blocks));
+    }
     return head_write(txn, record);
 }
 
@@ -253,6 +218,7 @@ static err commit(struct state *state, const struct state_pending *pending,
     struct head_record record = {
         .head = {.height = block->height, .block_hash = block->hash, .root = pending->root},
         .oldest = pending->on_new ? block->height : state->record.oldest,
+        .is_archive = pending->on_new ? state->is_archive : state->record.is_archive,
     };
     struct kv_txn *txn;
     TRY(kv_begin_write(state->kv, &txn));

@@ -1,10 +1,12 @@
 /* state.h: everything the ledger keeps: accounts, storage, code, tries, history and blocks.
  *
- * One LMDB store. Flat tables answer reads; the tries (accounts, and one per account with storage)
- * are kept node by node under their paths, so their size is that of the current state; the values
- * that a block changed are kept for the last `history_blocks` blocks, so every one of those heights
- * can be read, called and proven too. A block's data, its state changes and the height are written
- * in one transaction: after a crash at any instant the store is exactly at some height.
+ * One LMDB store. Flat tables, in the order of the tries (by hash), answer reads and are the tries'
+ * leaves; the nodes above them (accounts, and one trie per account with storage) are kept under
+ * their paths, so their size is that of the current state. What a block changed is kept, with the
+ * former values, for the last `history_blocks` blocks, so every one of those heights can be read,
+ * called and proven too; an archive keeps it for all and finds it by key. A block's data, its state
+ * changes and the height are written in one transaction: after a crash at any instant the store is
+ * exactly at some height.
  *
  * A block goes: run it over a view of the head (journal) → state_prepare(): computes the new root
  * in memory, writes nothing → state_commit(): writes all of it, or nothing. state_prepare() may be
@@ -18,9 +20,10 @@
 
 #include "ledger/exec/journal.h"
 
-#define STATE_HISTORY_BLOCKS 256     /* default of history_blocks */
-#define STATE_SIZE_MAX_BYTES GIB(64) /* default of size_max_bytes: address space, not memory */
-#define STATE_NODES_MAX 65           /* in one proof */
+#define STATE_HISTORY_BLOCKS 256      /* default of history_blocks */
+#define STATE_SIZE_MAX_BYTES GIB(64)  /* default of size_max_bytes: address space, not memory */
+#define STATE_PROOF_DISTANCE_MAX 1024 /* proofs are made for heights so far below the head */
+#define STATE_NODES_MAX 65            /* in one proof */
 
 struct state;
 struct state_view;
@@ -28,11 +31,13 @@ struct state_view;
 struct state_options {
     const char *dir;
     u64 size_max_bytes; /* 0: default */
-    u32 history_blocks; /* 0: default */
+    u32 history_blocks; /* 0: default; an archive ignores it */
+    bool is_archive;    /* keeps all heights; chosen when the store is made */
     bool no_sync;       /* tests and simulation only */
 };
 
-/* state_open: makes the store if there is none. ERR_INTEGRITY: not a store of this version. */
+/* state_open: makes the store if there is none. ERR_INTEGRITY: not a store of this version.
+ * ERR_USAGE: it is an archive and should not be, or the other way round. */
 err state_open(const struct state_options *options, struct state **ret_state);
 void state_close(struct state *state);
 
@@ -76,7 +81,8 @@ struct state_account_proof {
     struct word *words;        /* their values */
 };
 /* state_view_prove: an account and some of its slots, against the state root of the view's height.
- * For heights below the head it undoes the later changes in memory: the cost grows with them. */
+ * For heights below the head it undoes the later changes in memory: the cost grows with them.
+ * ERR_LIMIT: STATE_PROOF_DISTANCE_MAX, or the arena. */
 err state_view_prove(struct state_view *view, const struct address *address,
                      const struct hash *slots, size_t slot_count, struct arena *arena,
                      struct state_account_proof *ret_proof);

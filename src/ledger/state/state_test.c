@@ -113,6 +113,7 @@ static struct hash model_root(const struct model *model)
 
 struct world {
     char dir[64];
+    bool is_archive;
     struct state *state;
     struct prng prng;
     struct model models[BLOCKS + 1]; /* after each height */
@@ -121,14 +122,17 @@ struct world {
 
 static void world_open(struct world *world)
 {
-    struct state_options options = {
-        .dir = world->dir, .size_max_bytes = MIB(256), .history_blocks = HISTORY, .no_sync = true};
+    struct state_options options = {.dir = world->dir,
+                                    .size_max_bytes = MIB(256),
+                                    .history_blocks = HISTORY,
+                                    .is_archive = world->is_archive,
+                                    .no_sync = true};
     assert_ok(state_open(&options, &world->state));
 }
 
-static void world_init(struct world *world, u64 seed)
+static void world_init(struct world *world, u64 seed, bool is_archive)
 {
-    *world = (struct world){0};
+    *world = (struct world){.is_archive = is_archive};
     snprintf(world->dir, sizeof world->dir, "/tmp/cairn-state-XXXXXX");
     assert_non_null(mkdtemp(world->dir));
     prng_init(&world->prng, seed);
@@ -334,7 +338,7 @@ static void check_history(const struct world *world, u64 head)
 {
     u64 oldest = state_oldest(world->state);
     struct state_view *view;
-    assert_int_equal(oldest, head > HISTORY ? head - HISTORY : 0);
+    assert_int_equal(oldest, head > HISTORY && !world->is_archive ? head - HISTORY : 0);
     for (u64 height = oldest; height <= head; height++) {
         check_view(world, height);
         if (height < head) {
@@ -350,11 +354,10 @@ static void check_history(const struct world *world, u64 head)
     }
 }
 
-static void random_blocks_equal_a_model(void **state)
+static void run_random_blocks(bool is_archive)
 {
-    (void)state;
     struct world *world = MEM_NEW(struct world);
-    world_init(world, 1);
+    world_init(world, 1, is_archive);
     assert_true(state_is_new(world->state));
     for (u64 height = 0; height < BLOCKS; height++) {
         world_block(world, height);
@@ -373,12 +376,42 @@ static void random_blocks_equal_a_model(void **state)
     mem_free(world);
 }
 
+static void random_blocks_equal_a_model(void **state)
+{
+    (void)state;
+    run_random_blocks(false);
+}
+
+static void an_archive_keeps_every_height(void **state)
+{
+    (void)state;
+    run_random_blocks(true);
+}
+
+/* What the store was made as, it stays. */
+static void archives_are_made_not_switched(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct world *world = MEM_NEW(struct world);
+        world_init(world, 5, i == 1);
+        world_block(world, 0);
+        state_close(world->state);
+        struct state_options options = {.dir = world->dir, .is_archive = i == 0, .no_sync = true};
+        assert_int_equal(state_open(&options, &world->state).code, ERR_USAGE);
+        world_open(world);
+        check_view(world, 0);
+        world_free(world);
+        mem_free(world);
+    }
+}
+
 /* A prepared block that is never committed leaves no trace, however often it is prepared. */
 static void prepared_blocks_can_be_dropped(void **state)
 {
     (void)state;
     struct world *world = MEM_NEW(struct world);
-    world_init(world, 2);
+    world_init(world, 2, false);
     for (u64 height = 0; height < 10; height++) {
         struct model model;
         struct hash root;
@@ -413,7 +446,7 @@ static void blocks_are_found(void **state)
     u32 index;
     struct hash hash;
     struct hash tx = {{1, 3}};
-    world_init(world, 3);
+    world_init(world, 3, false);
     for (u64 i = 0; i < 5; i++) {
         world_block(world, i);
     }
@@ -452,7 +485,7 @@ static void views_are_stable(void **state)
     (void)state;
     struct world *world = MEM_NEW(struct world);
     struct state_view *view;
-    world_init(world, 4);
+    world_init(world, 4, false);
     world_block(world, 0);
     world_block(world, 1);
     assert_ok(state_view_open(world->state, 1, &view));
@@ -475,7 +508,7 @@ static void a_new_store_is_empty(void **state)
     (void)state;
     struct world *world = MEM_NEW(struct world);
     struct state_view *view;
-    world_init(world, 5);
+    world_init(world, 5, false);
     assert_ok(state_view_open(world->state, 0, &view)); /* empty, before genesis */
     struct address address = address_of(1);
     struct account account;
@@ -491,6 +524,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_blocks_equal_a_model),
+        cmocka_unit_test(an_archive_keeps_every_height),
+        cmocka_unit_test(archives_are_made_not_switched),
         cmocka_unit_test(prepared_blocks_can_be_dropped),
         cmocka_unit_test(blocks_are_found),
         cmocka_unit_test(views_are_stable),

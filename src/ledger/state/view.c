@@ -2,8 +2,8 @@
 #include "base/mem.h"
 #include "codec/record.h"
 #include "crypto/hash.h"
+#include "ledger/state/change_set.h"
 #include "ledger/state/state.h"
-#include "ledger/state/tables.h"
 
 #include <stdio.h>
 
@@ -46,62 +46,104 @@ u64 state_view_height(const struct state_view *view) { return view->height; }
 
 /* --- state --- */
 
+/* The first height above the view's at which an archive knows that `key` changed. */
+static err changed_at(struct state_view *view, const struct state_key *key, u64 *ret_height)
+{
+    struct state_key from = *key;
+    struct kv_cursor *cursor;
+    bytes found;
+    bytes nothing;
+    key_put_u64(&from, view->height + 1);
+    TRY(kv_cursor_open(view->txn, TABLE_CHANGED, &cursor));
+    err e = kv_seek(cursor, key_bytes(&from), &found, &nothing);
+    bool hit = is_ok(e) && found.len == from.len && bytes_starts_with(found, key_bytes(key));
+    *ret_height = hit ? load_be64(found.data + key->len) : UINT64_MAX;
+    kv_cursor_close(cursor);
+    return is_err(e, ERR_NOT_FOUND) ? ok() : e;
+}
+
+/* What the block of `height` found at `key`; data NULL: it did not change it. */
+static err former_at(struct state_view *view, u64 height, const struct state_key *key,
+                     bytes *ret_value)
+{
+    struct state_key at = key_height(height);
+    bytes set;
+    err e = kv_get(view->txn, TABLE_CHANGES, key_bytes(&at), &set);
+    if (is_err(e, ERR_NOT_FOUND)) {
+        return fail(ERR_INTEGRITY);
+    }
+    TRY(e);
+    return change_set_find(set, key_bytes(key), ret_value);
+}
+
 /* The value that `key` had after the view's height, if a later block has changed it: what the first
- * of those blocks found. Borrowed; data NULL: none has. */
+ * of those blocks found. Borrowed; data NULL: none has. An archive looks the block up, others ask
+ * the few blocks of their history one by one. */
 static err former_value(struct state_view *view, const struct state_key *key, bytes *ret_value)
 {
     *ret_value = bytes_make(NULL, 0);
     if (view->is_new || view->height == view->record.head.height) {
         return ok();
     }
-    struct state_key from = *key;
-    struct kv_cursor *cursor;
-    bytes found;
-    bytes value;
-    key_put_u64(&from, view->height + 1);
-    TRY(kv_cursor_open(view->txn, TABLE_HISTORY, &cursor));
-    err e = kv_seek(cursor, key_bytes(&from), &found, &value);
-    if (is_ok(e) && found.len == from.len && bytes_starts_with(found, key_bytes(key))) {
-        *ret_value = value.len > 0 ? value : bytes_make("", 0);
+    if (view->record.is_archive) {
+        u64 height;
+        TRY(changed_at(view, key, &height));
+        return height == UINT64_MAX ? ok() : former_at(view, height, key, ret_value);
     }
-    kv_cursor_close(cursor);
-    return is_err(e, ERR_NOT_FOUND) ? ok() : e;
+    for (u64 height = view->height + 1;
+         height <= view->record.head.height && ret_value->data == NULL; height++) {
+        TRY(former_at(view, height, key, ret_value));
+    }
+    return ok();
 }
 
-err view_account_record(struct state_view *view, const struct address *address,
+err view_account_record(struct state_view *view, const struct hash *key, bool *ret_found,
                         struct account_record *ret_record)
 {
-    struct state_key key = key_history(address, NULL);
+    struct state_key change = key_change(key, NULL);
     bytes former;
-    TRY(former_value(view, &key, &former));
-    return former.data != NULL ? account_record_decode(former, ret_record)
-                               : account_read(view->txn, address, ret_record);
+    TRY(former_value(view, &change, &former));
+    if (former.data == NULL) {
+        return account_read(view->txn, key, ret_found, ret_record);
+    }
+    *ret_found = former.len > 0;
+    return *ret_found ? account_record_decode(former, ret_record) : ok();
 }
 
 err state_view_account(struct state_view *view, const struct address *address,
                        struct account *ret_account)
 {
+    struct hash key = key_hash(BYTES_OF(*address));
     struct account_record record;
-    TRY(view_account_record(view, address, &record));
-    *ret_account = record.account;
+    bool found;
+    TRY(view_account_record(view, &key, &found, &record));
+    *ret_account = found ? record.account : account_none();
+    return ok();
+}
+
+err view_slot_word(struct state_view *view, const struct hash *account, const struct hash *key,
+                   struct word *ret_word)
+{
+    struct state_key change = key_change(account, key);
+    bytes former;
+    TRY(former_value(view, &change, &former));
+    if (former.data == NULL) {
+        return slot_read(view->txn, account, key, ret_word);
+    }
+    struct slot_record record = {.word = {{0}}};
+    if (former.len > 0) {
+        TRY(slot_record_decode(former, &record));
+    }
+    *ret_word = record.word;
     return ok();
 }
 
 err state_view_slot(struct state_view *view, const struct address *address, const struct hash *slot,
                     struct word *ret_word)
 {
-    struct state_key key = key_history(address, slot);
-    bytes former;
-    TRY(former_value(view, &key, &former));
-    if (former.data == NULL) {
-        return slot_read(view->txn, address, slot, ret_word);
-    }
-    if (former.len != 0 && former.len != sizeof ret_word->b) {
-        return fail(ERR_INTEGRITY);
-    }
-    *ret_word = (struct word){{0}};
-    memcpy(ret_word->b, former.data, former.len);
-    return ok();
+    struct hash account = key_hash(BYTES_OF(*address));
+    struct hash key = key_hash(BYTES_OF(*slot));
+    return view_slot_word(view, &account, &key, ret_word);
 }
 
 /* Copies a value that must be there. */
