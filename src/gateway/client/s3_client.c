@@ -6,6 +6,7 @@
 #include "codec/percent.h"
 #include "codec/xml.h"
 #include "gateway/s3/auth.h"
+#include "gateway/s3/error.h"
 #include "net/url.h"
 
 #include <stdio.h>
@@ -204,7 +205,13 @@ err s3_open(struct s3_client *s3, const struct s3_call *options, struct http_cal
     return e;
 }
 
-static err read_body(struct http_call *http, size_t limit, struct arena *arena, bytes *ret_body)
+static void extend(struct s3_client *s3, struct http_call *http)
+{
+    http_call_set_deadline(http, loop_now_ms(s3->loop) + S3_CLIENT_IDLE_MS);
+}
+
+static err read_body(struct s3_client *s3, struct http_call *http, size_t limit,
+                     struct arena *arena, bytes *ret_body)
 {
     struct buf body;
     size_t got = 1;
@@ -212,6 +219,7 @@ static err read_body(struct http_call *http, size_t limit, struct arena *arena, 
     buf_init(&body, limit);
     while (is_ok(e) && got > 0) {
         u8 piece[4096];
+        extend(s3, http);
         e = http_call_read(http, piece, sizeof piece, &got);
         if (is_ok(e)) {
             buf_put(&body, bytes_make(piece, got));
@@ -230,16 +238,21 @@ static void copy_text(char *out, size_t cap, bytes text)
     snprintf(out, cap, "%.*s", (int)min_u64(text.len, cap - 1), (const char *)text.data);
 }
 
-static void read_failure(struct http_call *http, struct s3_failure *failure)
+static void take_failure(const struct xml_node *root, struct s3_failure *failure)
+{
+    copy_text(failure->code, sizeof failure->code, xml_child_text(root, "Code"));
+    copy_text(failure->message, sizeof failure->message, xml_child_text(root, "Message"));
+}
+
+static void read_failure(struct s3_client *s3, struct http_call *http, struct s3_failure *failure)
 {
     struct arena arena;
     bytes body;
     struct xml_node *root;
     arena_init(&arena, MIB(2));
-    if (is_ok(read_body(http, ERROR_BODY_BYTES_MAX, &arena, &body)) &&
+    if (is_ok(read_body(s3, http, ERROR_BODY_BYTES_MAX, &arena, &body)) &&
         is_ok(xml_parse(&arena, body, &root))) {
-        copy_text(failure->code, sizeof failure->code, xml_child_text(root, "Code"));
-        copy_text(failure->message, sizeof failure->message, xml_child_text(root, "Message"));
+        take_failure(root, failure);
     }
     arena_free(&arena);
 }
@@ -264,13 +277,43 @@ static err fault_of(int status)
 err s3_answer(struct s3_client *s3, struct http_call *http, struct s3_failure *failure)
 {
     *failure = (struct s3_failure){.status = 0};
-    http_call_set_deadline(http, loop_now_ms(s3->loop) + S3_CLIENT_IDLE_MS);
+    extend(s3, http);
     TRY(http_call_status(http, &failure->status));
     if (failure->status < 300) {
         return ok();
     }
-    read_failure(http, failure);
+    read_failure(s3, http, failure);
     return fault_of(failure->status);
+}
+
+static int status_of(const char *code)
+{
+    for (int i = S3_OK + 1; i < S3_CODE_COUNT; i++) {
+        if (strcmp(s3_code_name((enum s3_code)i), code) == 0) {
+            return s3_code_status((enum s3_code)i);
+        }
+    }
+    return 500;
+}
+
+/* Copies and completions that take long are answered 200 before they have ended; that they failed
+ * is in the document then. */
+static err late_failure(bytes body, struct s3_failure *failure)
+{
+    struct arena arena;
+    struct xml_node *root;
+    err e = ok();
+    if (body.len > ERROR_BODY_BYTES_MAX || bytes_find(body, bytes_str("<Error")) == SIZE_MAX) {
+        return e;
+    }
+    arena_init(&arena, MIB(2));
+    if (is_ok(xml_parse(&arena, body, &root)) && strcmp(root->name, "Error") == 0) {
+        take_failure(root, failure);
+        failure->status = status_of(failure->code);
+        e = fault_of(failure->status);
+    }
+    arena_free(&arena);
+    return e;
 }
 
 err s3_simple(struct s3_client *s3, const struct s3_call *options, bytes body, struct arena *arena,
@@ -289,7 +332,10 @@ err s3_simple(struct s3_client *s3, const struct s3_call *options, bytes body, s
         e = s3_answer(s3, http, failure);
     }
     if (is_ok(e)) {
-        e = read_body(http, arena->limit_bytes, arena, ret_body);
+        e = read_body(s3, http, arena->limit_bytes, arena, ret_body);
+    }
+    if (is_ok(e) && strcmp(call.method, "GET") != 0) {
+        e = late_failure(*ret_body, failure);
     }
     http_call_close(http);
     return e;

@@ -55,7 +55,8 @@ err s3_open(struct s3_client *s3, const struct s3_call *call, struct http_call *
 /* s3_answer: waits for the head of the answer. Below 300: ok. Else reads the XML into *failure and
  * returns ERR_NOT_FOUND, ERR_REFUSED, ERR_BUSY or ERR_FAILED. */
 err s3_answer(struct s3_client *s3, struct http_call *http, struct s3_failure *failure);
-/* s3_simple: a call with a small body both ways; *ret_body lives in arena. */
+/* s3_simple: a call with a small body both ways; *ret_body lives in arena. An error that comes in
+ * the body of a 200 (a long copy or completion) is as one with its own status. */
 err s3_simple(struct s3_client *s3, const struct s3_call *call, bytes body, struct arena *arena,
               struct s3_failure *failure, bytes *ret_body);
 

@@ -62,6 +62,10 @@ void front_xml_init(struct buf *xml) { buf_init(xml, FRONT_XML_BYTES_MAX); }
 static void send_xml(struct front_call *call, int status, const struct buf *xml)
 {
     call->status = status;
+    if (call->kept_busy) {
+        front_finish_busy(call, buf_bytes(xml));
+        return;
+    }
     front_header_str(call, "Content-Type", "application/xml");
     IGNORE(http_respond(call->exchange, status, buf_bytes(xml))); /* the client may be gone */
 }
@@ -83,19 +87,26 @@ static bool is_bodiless(const struct front_call *call, int status)
     return status == 304 || bytes_eq_str(call->http->method, "HEAD");
 }
 
+static void set_error_headers(struct front_call *call, int status)
+{
+    http_clear_headers(call->exchange);
+    set_common(call);
+    if (status == 503) {
+        front_header_u64(call, "Retry-After", RETRY_AFTER_S);
+    }
+    if (status == 405) {
+        front_header_str(call, "Allow", s3_method_list());
+    }
+}
+
 /* answer_error: `status` overrides that of the code unless it is 0. */
 static void answer_error(struct front_call *call, int status)
 {
     struct buf xml;
     enum s3_code code = call->error.code;
     int answer_status = status != 0 ? status : s3_code_status(code);
-    http_clear_headers(call->exchange);
-    set_common(call);
-    if (answer_status == 503) {
-        front_header_u64(call, "Retry-After", RETRY_AFTER_S);
-    }
-    if (answer_status == 405) {
-        front_header_str(call, "Allow", s3_method_list());
+    if (!call->kept_busy) {
+        set_error_headers(call, answer_status);
     }
     if (is_bodiless(call, answer_status)) {
         front_reply_empty(call, answer_status);
@@ -112,7 +123,9 @@ static void answer_error(struct front_call *call, int status)
 
 u64 front_deadline(const struct front_call *call)
 {
-    return loop_now_ms(call->front->loop) + call->front->service_timeout_ms;
+    const struct front *front = call->front;
+    u64 timeout_ms = call->patient ? front->patient_timeout_ms : front->service_timeout_ms;
+    return loop_now_ms(front->loop) + timeout_ms;
 }
 
 u64 front_now_ms(const struct front_call *call) { return loop_wall_ms(call->front->loop); }
@@ -333,7 +346,8 @@ void front_serve(void *ctx, struct http_exchange *exchange)
     call_init(&call, ctx, exchange);
     set_common(&call);
     enum s3_code code = serve(&call);
-    if (code != S3_OK && !http_responded(exchange)) {
+    bool can_answer = !http_responded(exchange) || (call.kept_busy && call.status == 0);
+    if (code != S3_OK && can_answer) {
         call.error.code = code;
         answer_error(&call, 0);
     }

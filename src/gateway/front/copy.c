@@ -147,10 +147,15 @@ enum s3_code front_copy_object(struct front_call *call)
 {
     struct copy copy = {.call = call};
     S3_TRY(prepare_copy(&copy));
+    struct front_patience patience;
     bool shares = copy.source.object.manifest.is_inline || same_bucket(&copy.source, &copy.bucket);
-    S3_TRY(shares ? share(&copy) : rewrite(&copy));
-    enum s3_code code = commit_copy(&copy);
-    front_content_free(call, &copy.content);
+    front_patience_begin(&patience, call);
+    enum s3_code code = shares ? share(&copy) : rewrite(&copy);
+    if (code == S3_OK) {
+        code = commit_copy(&copy);
+        front_content_free(call, &copy.content);
+    }
+    front_patience_end(&patience);
     return code == S3_OK ? answer_copy(&copy) : code;
 }
 
@@ -244,9 +249,8 @@ static enum s3_code copy_part(struct part_copy *copy)
 {
     S3_TRY(fill_part(copy));
     copy->manifest.mtime_ms = front_now_ms(copy->call);
-    S3_TRY(front_part_commit(copy->call, &copy->bucket, &copy->upload, &copy->manifest,
-                             copy->content.upload));
-    return answer_part_copy(copy);
+    return front_part_commit(copy->call, &copy->bucket, &copy->upload, &copy->manifest,
+                             copy->content.upload);
 }
 
 enum s3_code front_copy_part(struct front_call *call)
@@ -261,7 +265,10 @@ enum s3_code front_copy_part(struct front_call *call)
         copy.range.offset = 0;
         copy.range.len = copy.source.object.manifest.size;
     }
+    struct front_patience patience;
+    front_patience_begin(&patience, call);
     enum s3_code code = copy_part(&copy);
     front_content_free(call, &copy.content);
-    return code;
+    front_patience_end(&patience);
+    return code == S3_OK ? answer_part_copy(&copy) : code;
 }

@@ -3,7 +3,8 @@
  *
  * An operation is a function `enum s3_code op(struct front_call *)`. S3_OK: it has answered. Any
  * other code has its details in call->error and becomes the XML answer, unless an answer has begun
- * already (then the connection is cut, which is how HTTP/1.1 says that a body is not whole).
+ * already (then the connection is cut, which is how HTTP/1.1 says that a body is not whole; but an
+ * answer that front_patience began takes the error as its document).
  *
  * Ranges and arrays live in call->arena, which ends with the request. What must be released in
  * between (uploads, readers, views) is released by the function that took it.
@@ -52,6 +53,8 @@ struct front {
     size_t uploads_max;
     size_t uploads;
     u64 service_timeout_ms;
+    u64 blank_ms;
+    u64 patient_timeout_ms;
     u64 part_bytes_min;
     struct gate large_bodies;
     struct list ending; /* struct front_ending: uploads being completed or aborted */
@@ -71,7 +74,9 @@ struct front_call {
     struct gateway_user user; /* who signed; its secret is wiped once that is known */
     bool has_user;
     i64 now_s;
-    int status; /* of the answer, for counters; 0: none yet */
+    int status;     /* of the answer, for counters; 0: none yet */
+    bool patient;   /* the client is kept waiting: front_patience_begin() */
+    bool kept_busy; /* 200 and an XML declaration have been sent; the document may be an error */
     char request_id[FRONT_REQUEST_ID_BYTES];
     char host_id[FRONT_HOST_ID_BYTES];
 };
@@ -105,6 +110,24 @@ enum s3_code front_reply_empty(struct front_call *call, int status);
 enum s3_code front_reply_xml(struct front_call *call, struct buf *xml);
 void front_xml_init(struct buf *xml);
 struct s3_owner front_owner(const struct front_call *call);
+
+/* ---- patience.c: answers that take long ---- */
+
+/* CopyObject, UploadPartCopy and CompleteMultipartUpload may take minutes. So that nobody on the
+ * way hangs up, S3 then answers 200 at once, an XML declaration, and a blank now and then; what
+ * becomes of it is in the document, an error, too. Here that begins after blank_ms, so refusals
+ * that are found soon have their own status. From begin to end the steps of the service may take
+ * patient_timeout_ms, and the operation must not touch the exchange. */
+struct front_patience {
+    struct front_call *call;
+    bool over;
+    struct event ended;
+    struct group fibers;
+};
+void front_patience_begin(struct front_patience *patience, struct front_call *call);
+void front_patience_end(struct front_patience *patience);
+/* front_finish_busy: the document of an answer that has begun (call->kept_busy). */
+void front_finish_busy(struct front_call *call, bytes xml);
 
 /* ---- object.c: buckets, objects, manifests ---- */
 

@@ -345,11 +345,13 @@ struct completion {
     struct part_table table;
     struct s3_completed completed;
     struct manifest manifest;
+    bytes etag; /* of the answer */
+    struct s3_checksum checksum;
 };
 
-static enum s3_code answer_complete(struct front_call *call, bytes etag,
-                                    const struct s3_checksum *checksum)
+static enum s3_code answer_complete(struct completion *it)
 {
+    struct front_call *call = it->call;
     struct buf xml;
     struct buf path;
     const struct s3_request *request = &call->request;
@@ -363,14 +365,15 @@ static enum s3_code answer_complete(struct front_call *call, bytes etag,
     buf_put_str(&path, "/");
     percent_encode(&path, request->key, true);
     front_xml_init(&xml);
-    s3_reply_complete(&xml, buf_bytes(&path), request->bucket, request->key, etag, checksum);
+    s3_reply_complete(&xml, buf_bytes(&path), request->bucket, request->key, it->etag,
+                      &it->checksum);
     buf_free(&path);
     return front_reply_xml(call, &xml);
 }
 
-/* answer_repeated: the upload is not there, but perhaps it is because this very request has
+/* find_repeated: the upload is not there, but perhaps it is because this very request has
  * succeeded before and its answer was lost. */
-static enum s3_code answer_repeated(struct completion *it)
+static enum s3_code find_repeated(struct completion *it)
 {
     struct front_call *call = it->call;
     char etag[S3_ETAG_TEXT_BYTES];
@@ -382,7 +385,9 @@ static enum s3_code answer_repeated(struct completion *it)
         return s3_refuse_upload(&call->error, call->request.upload_id);
     }
     s3_error_init(&call->error, call->arena);
-    return answer_complete(call, object.etag, &object.checksum);
+    it->etag = object.etag;
+    it->checksum = object.checksum;
+    return S3_OK;
 }
 
 static void fill_parts(struct completion *it, struct manifest_part *parts)
@@ -486,14 +491,16 @@ static enum s3_code complete_parts(struct completion *it)
     S3_TRY(s3_complete_check(call->arena, &input, &it->completed, &call->error));
     S3_TRY(build_manifest(it));
     S3_TRY(commit_complete(it));
-    return answer_complete(call, bytes_str(it->completed.etag), &it->completed.checksum);
+    it->etag = bytes_str(it->completed.etag);
+    it->checksum = it->completed.checksum;
+    return S3_OK;
 }
 
 static enum s3_code complete_alone(struct completion *it)
 {
     enum s3_code code = front_upload_find(it->call, &it->bucket.id, &it->upload);
     if (code == S3_ERR_NO_SUCH_UPLOAD) {
-        return answer_repeated(it);
+        return find_repeated(it);
     }
     S3_TRY(code);
     return complete_parts(it);
@@ -510,10 +517,15 @@ enum s3_code front_complete_upload(struct front_call *call)
     S3_TRY(s3_conditions_parse(&call->request, call->now_s, &it.conditions, &call->error));
     S3_TRY(front_read_xml(call, &body, &declared));
     S3_TRY(s3_body_complete(call->arena, body, &it.wanted, &call->error));
-    S3_TRY(begin_ending(call, &ending));
-    enum s3_code code = complete_alone(&it);
-    finish_ending(call, &ending);
-    return code;
+    struct front_patience patience;
+    front_patience_begin(&patience, call);
+    enum s3_code code = begin_ending(call, &ending);
+    if (code == S3_OK) {
+        code = complete_alone(&it);
+        finish_ending(call, &ending);
+    }
+    front_patience_end(&patience);
+    return code == S3_OK ? answer_complete(&it) : code;
 }
 
 /* ---- Abort ---- */

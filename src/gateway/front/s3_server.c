@@ -7,6 +7,8 @@
 #define SERVER_NAME "Cairn"
 #define UPLOADS_DEFAULT 256
 #define SERVICE_TIMEOUT_DEFAULT_MS 60000
+#define BLANK_DEFAULT_MS 10000
+#define PATIENT_TIMEOUT_DEFAULT_MS 1800000
 
 static void copy_domains(struct front *front, const struct front_options *options)
 {
@@ -50,6 +52,9 @@ static struct front *front_new(struct loop *loop, const struct front_options *op
     front->uploads_max = options->uploads_max != 0 ? options->uploads_max : UPLOADS_DEFAULT;
     front->service_timeout_ms =
         options->service_timeout_ms != 0 ? options->service_timeout_ms : SERVICE_TIMEOUT_DEFAULT_MS;
+    front->blank_ms = options->blank_ms != 0 ? options->blank_ms : BLANK_DEFAULT_MS;
+    front->patient_timeout_ms =
+        options->patient_timeout_ms != 0 ? options->patient_timeout_ms : PATIENT_TIMEOUT_DEFAULT_MS;
     front->part_bytes_min =
         options->part_bytes_min != 0 ? options->part_bytes_min : S3_PART_BYTES_MIN;
     gate_init(&front->large_bodies, FRONT_LARGE_BODIES_MAX);

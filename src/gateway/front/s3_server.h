@@ -71,6 +71,8 @@ struct front_options {
     size_t connections_max;  /* 0: 1024 on each port */
     size_t uploads_max;      /* 0: 256 bodies received or copied at once, then SlowDown */
     u64 service_timeout_ms;  /* 0: 60 s for one step of the service */
+    u64 blank_ms;            /* 0: 10 s; see front_patience in front.h */
+    u64 patient_timeout_ms;  /* 0: 30 min for one step while the client is kept waiting */
     u64 body_timeout_ms;     /* 0: 30 s without a byte of a body */
     u64 part_bytes_min;      /* 0: 5 MiB, as S3 has it */
 };

@@ -29,6 +29,8 @@ struct store {
     enum service_verdict write_verdict; /* not OK: writes fail */
     enum service_verdict commit_verdict;
     err commit_fault;
+    u64 commit_ms;  /* what a commit takes */
+    u64 read_ms;    /* what a piece read of an object takes */
     err read_fault; /* once read_fault_at bytes have been read */
     u64 read_fault_at;
 };
@@ -223,6 +225,11 @@ static inline err store_change_commit(void *ctx, const struct change *change, u6
         *ret_verdict = store->commit_verdict;
         return ok();
     }
+    if (store->commit_ms != 0) { /* as the real one: not later than the deadline */
+        u64 end_ms = loop_now_ms(store->loop) + store->commit_ms;
+        TRY(fiber_sleep(store->loop, min_u64(end_ms, deadline_ms)));
+        TRY(end_ms > deadline_ms ? fail(ERR_TIMEOUT) : ok());
+    }
     TRY(gate_enter(store->loop, &store->commits, 1, deadline_ms));
     err e = store_commit_locked(store, change, ret_verdict);
     gate_leave(&store->commits, 1);
@@ -326,7 +333,10 @@ static inline err store_object_read(struct object_reader *reader, void *out, siz
     struct file *file;
     u64 at;
     u64 run;
-    (void)deadline_ms;
+    if (store->read_ms != 0) {
+        TRY(fiber_sleep(store->loop,
+                        min_u64(loop_now_ms(store->loop) + store->read_ms, deadline_ms)));
+    }
     if (!is_ok(store->read_fault) && reader->done >= store->read_fault_at) {
         return store->read_fault;
     }
