@@ -8,7 +8,7 @@
 #include "conformance/world.h"
 #include "crypto/hash.h"
 #include "ledger/ethereum/rules.h"
-#include "ledger/exec/execute.h"
+#include "ledger/evm/execute.h"
 
 #include <stdio.h>
 

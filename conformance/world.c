@@ -116,6 +116,7 @@ static err fill_account(struct world *world, const char *name, const json_t *fie
         !fields_bytes(json_object_get(fields, "code"), &world->arena, &code)) {
         return fail(ERR_MALFORMED);
     }
+    account->account.exists = true;
     if (code.len > 0) {
         keccak256(&account->account.code_hash, code);
         TRY(put_code(world, &account->account.code_hash, code));
@@ -168,10 +169,26 @@ static err source_code(void *ctx, const struct hash *code_hash, struct arena *ar
     return ret_code->data != NULL ? ok() : fail(ERR_LIMIT);
 }
 
+static err source_slots(void *ctx, const struct address *address, struct slot_visitor visitor)
+{
+    const struct world_account *account = account_find(ctx, address);
+    if (account == NULL) {
+        return ok();
+    }
+    map_each (it, &account->slots) {
+        const struct world_slot *entry = it->value;
+        TRY(visitor.visit(visitor.ctx, &entry->slot));
+    }
+    return ok();
+}
+
 struct state_source world_source(struct world *world)
 {
-    return (struct state_source){
-        .ctx = world, .account = source_account, .slot = source_slot, .code = source_code};
+    return (struct state_source){.ctx = world,
+                                 .account = source_account,
+                                 .slot = source_slot,
+                                 .code = source_code,
+                                 .slots = source_slots};
 }
 
 /* --- changes and root --- */
@@ -183,7 +200,7 @@ static err apply_account(struct world *world, const struct account_change *chang
         return fail(ERR_LIMIT);
     }
     account->account = change->account;
-    if (account_is_empty(&change->account)) {
+    if (!change->account.exists) {
         map_free(&account->slots);
         map_remove(&world->accounts, BYTES_OF(change->address));
     }

@@ -254,11 +254,12 @@ step("a certified head names a header", async ({ provider }) => {
   assert.ok(modules.some((module) => module.name === "territory" && module.address === TERRITORY));
 });
 
-step("a creation is refused, and says why", async ({ wallet }) => {
-  const text = "contract code is not executed yet";
-  const code = "0x6000600055";
-  await refused(wallet.sendTransaction({ data: code, gasLimit: 100000 }), "UNKNOWN_ERROR", text);
-  await refused(wallet.estimateGas({ data: code }), "CALL_EXCEPTION", text);
+step("a contract is created, and one that fails says why", async ({ provider, wallet }) => {
+  const sent = await wallet.sendTransaction({ data: "0x602a5f526001601ff3" });
+  const receipt = await sent.wait();
+  assert.equal(receipt.status, 1);
+  assert.equal(await provider.getCode(receipt.contractAddress), "0x2a");
+  await refused(wallet.estimateGas({ data: "0xfe" }), "UNKNOWN_ERROR", "invalid opcode");
 });
 
 step("wrong transactions are refused as wallets expect", async ({ provider, wallet }) => {

@@ -20,7 +20,7 @@
 #include "ledger/app/genesis.h"
 #include "ledger/block/consensus.h"
 #include "ledger/ethereum/rules.h"
-#include "ledger/exec/execute.h"
+#include "ledger/evm/execute.h"
 #include "ledger/pool/pool.h"
 #include "ledger/state/state.h"
 

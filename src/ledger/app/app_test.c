@@ -156,16 +156,8 @@ static void refused_before_inclusion(void **state)
 {
     (void)state;
     struct ledger chain;
-    struct address contract = {{[19] = 0xcc}};
-    struct address precompile = {{[19] = 4}};
     struct address friend = {{9}};
     ledger_init(&chain);
-    struct tx create = call_tx(0, &(struct address){{0}}, 0, bytes_str("\x60"));
-    create.is_create = true;
-    assert_int_equal(submit(&chain, create), TX_CODE_UNSUPPORTED);
-    assert_int_equal(submit(&chain, call_tx(0, &contract, 0, bytes_str(""))), TX_CODE_UNSUPPORTED);
-    assert_int_equal(submit(&chain, call_tx(0, &precompile, 0, bytes_str(""))),
-                     TX_CODE_UNSUPPORTED);
     struct tx tx = call_tx(0, &friend, 0, bytes_str(""));
     tx.chain_id = 1;
     assert_int_equal(submit(&chain, tx), TX_CHAIN_ID_WRONG);
@@ -297,13 +289,10 @@ static void invalid_transactions_reject_the_block(void **state)
         tx.nonce = kind == 0 ? 1 : 0;
         tx.max_fee = u256_from_u64(kind == 1 ? 5 : GWEI);
         tx.max_priority = u256_from_u64(0);
-        tx.is_create = kind == 2;
+        tx.type = kind == 2 ? TX_BLOB : tx.type;
         if (kind == 3) {
             tx.type = TX_LEGACY;
             tx.has_chain_id = false;
-        }
-        if (tx.is_create) {
-            tx.to = (struct address){{0}};
         }
         buf_clear(&raw);
         tx_sign(&tx, &chain.user);
@@ -371,7 +360,7 @@ static void calls_and_estimates(void **state)
     gas = 1;
     assert_ok(app_estimate(chain.app, 2, &bad, &arena, &result, &gas));
     assert_false(result.success);
-    assert_int_equal(result.status, FRAME_REVERTED);
+    assert_int_equal(result.status, EVM_REVERTED);
     assert_int_equal(gas, 1);
     buf_free(&call);
     arena_free(&arena);

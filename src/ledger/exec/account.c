@@ -34,8 +34,19 @@ bool account_is_empty(const struct account *account)
 
 bool account_eq(const struct account *a, const struct account *b)
 {
-    return a->nonce == b->nonce && u256_cmp(a->balance, b->balance) == 0 &&
+    return a->exists == b->exists && a->nonce == b->nonce && u256_eq(a->balance, b->balance) &&
            hash_eq(&a->code_hash, &b->code_hash);
+}
+
+bool code_delegation(bytes code, struct address *ret_target)
+{
+    static const u8 marker[3] = {0xef, 0x01, 0x00};
+    if (code.len != sizeof marker + sizeof ret_target->b ||
+        memcmp(code.data, marker, sizeof marker) != 0) {
+        return false;
+    }
+    memcpy(ret_target->b, code.data + sizeof marker, sizeof ret_target->b);
+    return true;
 }
 
 void account_encode(struct buf *out, const struct account *account, const struct hash *storage_root)
@@ -65,6 +76,7 @@ err account_decode(bytes in, struct account *ret_account, struct hash *ret_stora
         return fail(ERR_MALFORMED);
     }
     account.balance = u256_from_be(balance);
+    account.exists = true;
     *ret_account = account;
     *ret_storage_root = root;
     return ok();

@@ -14,6 +14,9 @@ struct journal_account {
     struct account account;
     struct account former; /* in the source */
     u64 warm_tx;           /* the transaction in whose warm set it is */
+    u64 touched_tx;
+    u64 created_tx;
+    u64 destroyed_tx;
     bool loaded;
 };
 
@@ -39,6 +42,9 @@ struct journal_code {
 enum undo_kind {
     UNDO_ACCOUNT,
     UNDO_ACCOUNT_WARM,
+    UNDO_ACCOUNT_TOUCHED,
+    UNDO_ACCOUNT_CREATED,
+    UNDO_ACCOUNT_DESTROYED,
     UNDO_SLOT,
     UNDO_SLOT_WARM,
     UNDO_TRANSIENT,
@@ -78,6 +84,7 @@ void journal_free(struct journal *journal)
     map_free(&journal->codes);
     mem_free(journal->undo);
     mem_free(journal->logs);
+    mem_free(journal->ending);
     arena_free(&journal->arena);
     *journal = (struct journal){0};
 }
@@ -87,6 +94,7 @@ void journal_begin_tx(struct journal *journal)
     journal->tx++;
     journal->undo_count = 0;
     journal->log_count = 0;
+    journal->ending_count = 0;
     journal->refund = 0;
 }
 
@@ -115,6 +123,15 @@ static void undo_one(struct journal *journal, const struct journal_undo *undo)
         break;
     case UNDO_ACCOUNT_WARM:
         undo->as.account.entry->warm_tx = 0;
+        break;
+    case UNDO_ACCOUNT_TOUCHED:
+        undo->as.account.entry->touched_tx = 0;
+        break;
+    case UNDO_ACCOUNT_CREATED:
+        undo->as.account.entry->created_tx = 0;
+        break;
+    case UNDO_ACCOUNT_DESTROYED:
+        undo->as.account.entry->destroyed_tx = 0;
         break;
     case UNDO_SLOT:
         undo->as.slot.entry->word = undo->as.slot.former;
@@ -167,6 +184,7 @@ static err account_loaded(struct journal *journal, const struct address *address
     TRY(account_entry(journal, address, &entry));
     if (!entry->loaded) {
         TRY(journal->source.account(journal->source.ctx, address, &entry->former));
+        entry->former.exists |= !account_is_empty(&entry->former);
         entry->account = entry->former;
         entry->loaded = true;
     }
@@ -179,6 +197,48 @@ static void account_remember(struct journal *journal, struct journal_account *en
     struct journal_undo *undo = undo_push(journal, UNDO_ACCOUNT);
     undo->as.account.entry = entry;
     undo->as.account.former = entry->account;
+}
+
+/* What is not empty exists. */
+static void account_changed(struct journal_account *entry)
+{
+    entry->account.exists |= !account_is_empty(&entry->account);
+}
+
+/* Remembers to look at the account when the transaction ends. */
+static void ending_push(struct journal *journal, struct journal_account *entry)
+{
+    if (journal->ending_count == journal->ending_cap) {
+        size_t cap = journal->ending_cap == 0 ? JOURNAL_FIRST_CAP : journal->ending_cap * 2;
+        journal->ending = mem_resize(journal->ending, cap * sizeof *journal->ending);
+        journal->ending_cap = cap;
+    }
+    journal->ending[journal->ending_count++] = entry;
+}
+
+static void account_touch(struct journal *journal, struct journal_account *entry)
+{
+    static const struct address ripemd = {{[19] = 3}};
+    if (entry->touched_tx == journal->tx) {
+        return;
+    }
+    entry->touched_tx = journal->tx;
+    ending_push(journal, entry);
+    if (!address_eq(&entry->address, &ripemd)) {
+        undo_push(journal, UNDO_ACCOUNT_TOUCHED)->as.account.entry = entry;
+    }
+}
+
+err journal_touch(struct journal *journal, const struct address *address)
+{
+    struct journal_account *entry;
+    TRY(account_loaded(journal, address, &entry));
+    if (!entry->account.exists) {
+        account_remember(journal, entry);
+        entry->account.exists = true;
+    }
+    account_touch(journal, entry);
+    return ok();
 }
 
 err journal_account(struct journal *journal, const struct address *address,
@@ -196,6 +256,7 @@ err journal_set_nonce(struct journal *journal, const struct address *address, u6
     TRY(account_loaded(journal, address, &entry));
     account_remember(journal, entry);
     entry->account.nonce = nonce;
+    account_changed(entry);
     return ok();
 }
 
@@ -206,6 +267,7 @@ err journal_credit(struct journal *journal, const struct address *address, struc
     account_remember(journal, entry);
     bool fits = u256_add(&entry->account.balance, entry->account.balance, amount);
     assert_that(fits);
+    account_changed(entry);
     return ok();
 }
 
@@ -219,6 +281,50 @@ err journal_debit(struct journal *journal, const struct address *address, struct
     if (*ret_enough) {
         account_remember(journal, entry);
         entry->account.balance = rest;
+        if (account_is_empty(&entry->account)) {
+            account_touch(journal, entry);
+        }
+    }
+    return ok();
+}
+
+err journal_clear_balance(struct journal *journal, const struct address *address)
+{
+    struct journal_account *entry;
+    TRY(account_loaded(journal, address, &entry));
+    account_remember(journal, entry);
+    entry->account.balance = u256_from_u64(0);
+    return ok();
+}
+
+err journal_create(struct journal *journal, const struct address *address)
+{
+    struct journal_account *entry;
+    TRY(account_loaded(journal, address, &entry));
+    if (entry->created_tx != journal->tx) {
+        undo_push(journal, UNDO_ACCOUNT_CREATED)->as.account.entry = entry;
+        entry->created_tx = journal->tx;
+    }
+    return ok();
+}
+
+err journal_is_created(struct journal *journal, const struct address *address, bool *ret_created)
+{
+    struct journal_account *entry;
+    TRY(account_entry(journal, address, &entry));
+    *ret_created = entry->created_tx == journal->tx;
+    return ok();
+}
+
+err journal_destroy(struct journal *journal, const struct address *address, bool *ret_first)
+{
+    struct journal_account *entry;
+    TRY(account_loaded(journal, address, &entry));
+    *ret_first = entry->destroyed_tx != journal->tx;
+    if (*ret_first) {
+        undo_push(journal, UNDO_ACCOUNT_DESTROYED)->as.account.entry = entry;
+        entry->destroyed_tx = journal->tx;
+        ending_push(journal, entry);
     }
     return ok();
 }
@@ -250,6 +356,7 @@ err journal_set_code(struct journal *journal, const struct address *address, byt
     TRY(code_entry(journal, &hash, copy, true));
     account_remember(journal, entry);
     entry->account.code_hash = hash;
+    account_changed(entry);
     return ok();
 }
 
@@ -298,16 +405,23 @@ static err slot_entry(struct journal *journal, const struct address *address,
     return ok();
 }
 
+static err access_loaded(struct journal *journal, struct journal_slot *entry)
+{
+    if (!entry->loaded) {
+        TRY(journal->source.slot(journal->source.ctx, &entry->address, &entry->slot,
+                                 &entry->former));
+        entry->word = entry->former;
+        entry->loaded = true;
+    }
+    return ok();
+}
+
 static err slot_loaded(struct journal *journal, const struct address *address,
                        const struct hash *slot, struct journal_slot **ret_entry)
 {
     struct journal_slot *entry;
     TRY(slot_entry(journal, address, slot, &entry));
-    if (!entry->loaded) {
-        TRY(journal->source.slot(journal->source.ctx, address, slot, &entry->former));
-        entry->word = entry->former;
-        entry->loaded = true;
-    }
+    TRY(access_loaded(journal, entry));
     *ret_entry = entry;
     return ok();
 }
@@ -320,6 +434,15 @@ static void slot_note_original(const struct journal *journal, struct journal_slo
         entry->original = entry->word;
         entry->original_tx = journal->tx;
     }
+}
+
+static void slot_store(struct journal *journal, struct journal_slot *entry, const struct word *word)
+{
+    slot_note_original(journal, entry);
+    struct journal_undo *undo = undo_push(journal, UNDO_SLOT);
+    undo->as.slot.entry = entry;
+    undo->as.slot.former = entry->word;
+    entry->word = *word;
 }
 
 err journal_load(struct journal *journal, const struct address *address, const struct hash *slot,
@@ -346,11 +469,46 @@ err journal_store(struct journal *journal, const struct address *address, const 
 {
     struct journal_slot *entry;
     TRY(slot_loaded(journal, address, slot, &entry));
-    slot_note_original(journal, entry);
-    struct journal_undo *undo = undo_push(journal, UNDO_SLOT);
-    undo->as.slot.entry = entry;
-    undo->as.slot.former = entry->word;
-    entry->word = *word;
+    slot_store(journal, entry, word);
+    return ok();
+}
+
+err journal_access(struct journal *journal, const struct address *address, const struct hash *slot,
+                   struct slot_access *ret_access)
+{
+    struct journal_slot *entry;
+    TRY(slot_entry(journal, address, slot, &entry));
+    ret_access->entry = entry;
+    ret_access->was_warm = entry->warm_tx == journal->tx;
+    if (!ret_access->was_warm) {
+        undo_push(journal, UNDO_SLOT_WARM)->as.slot.entry = entry;
+        entry->warm_tx = journal->tx;
+    }
+    return ok();
+}
+
+err journal_access_load(struct journal *journal, const struct slot_access *access,
+                        struct word *ret_word)
+{
+    TRY(access_loaded(journal, access->entry));
+    *ret_word = access->entry->word;
+    return ok();
+}
+
+err journal_access_original(struct journal *journal, const struct slot_access *access,
+                            struct word *ret_word)
+{
+    TRY(access_loaded(journal, access->entry));
+    slot_note_original(journal, access->entry);
+    *ret_word = access->entry->original;
+    return ok();
+}
+
+err journal_access_store(struct journal *journal, const struct slot_access *access,
+                         const struct word *word)
+{
+    TRY(access_loaded(journal, access->entry));
+    slot_store(journal, access->entry, word);
     return ok();
 }
 
@@ -387,6 +545,20 @@ err journal_warm_account(struct journal *journal, const struct address *address,
         undo->as.account.entry = entry;
         entry->warm_tx = journal->tx;
     }
+    return ok();
+}
+
+err journal_access_account(struct journal *journal, const struct address *address,
+                           bool *ret_was_warm, struct account *ret_account)
+{
+    struct journal_account *entry;
+    TRY(account_loaded(journal, address, &entry));
+    *ret_was_warm = entry->warm_tx == journal->tx;
+    if (!*ret_was_warm) {
+        undo_push(journal, UNDO_ACCOUNT_WARM)->as.account.entry = entry;
+        entry->warm_tx = journal->tx;
+    }
+    *ret_account = entry->account;
     return ok();
 }
 
@@ -444,6 +616,97 @@ void journal_refund_sub(struct journal *journal, u64 gas)
 {
     assert_that(gas <= journal->refund);
     refund_set(journal, journal->refund - gas);
+}
+
+/* --- the end of a transaction --- */
+
+struct slot_search {
+    struct journal *journal;
+    const struct address *address;
+    bool found; /* one that is not zero */
+    bool clears;
+};
+
+static bool is_zero_word(const struct word *word)
+{
+    static const struct word zero;
+    return memcmp(word, &zero, sizeof zero) == 0;
+}
+
+static err visit_slot(void *ctx, const struct hash *slot)
+{
+    struct slot_search *search = ctx;
+    struct journal_slot *entry;
+    static const struct word zero;
+    TRY(slot_loaded(search->journal, search->address, slot, &entry));
+    if (!is_zero_word(&entry->word)) {
+        search->found = true;
+        if (search->clears) {
+            slot_store(search->journal, entry, &zero);
+        }
+    }
+    return ok();
+}
+
+static err visit_source(struct slot_search *search)
+{
+    const struct state_source *source = &search->journal->source;
+    struct slot_visitor visitor = {.ctx = search, .visit = visit_slot};
+    return source->slots != NULL ? source->slots(source->ctx, search->address, visitor) : ok();
+}
+
+/* Slots that only the journal has. */
+static err visit_journal(struct slot_search *search)
+{
+    struct journal *journal = search->journal;
+    map_each (it, &journal->slots) {
+        const struct journal_slot *entry = it->value;
+        if (entry->loaded && address_eq(&entry->address, search->address)) {
+            TRY(visit_slot(search, &entry->slot));
+        }
+    }
+    return ok();
+}
+
+err journal_has_storage(struct journal *journal, const struct address *address, bool *ret_has)
+{
+    /* Only running code stores, and what it stored is undone with it: an account that has no code
+     * has no slots but the source's. */
+    struct slot_search search = {.journal = journal, .address = address};
+    struct account account;
+    TRY(journal_account(journal, address, &account));
+    if (account.exists) {
+        TRY(visit_source(&search));
+    }
+    *ret_has = search.found;
+    return ok();
+}
+
+static err account_end(struct journal *journal, struct journal_account *entry)
+{
+    struct slot_search search = {.journal = journal, .address = &entry->address, .clears = true};
+    TRY(visit_source(&search));
+    if (entry->destroyed_tx == journal->tx) {
+        TRY(visit_journal(&search));
+    }
+    account_remember(journal, entry);
+    entry->account = account_none();
+    return ok();
+}
+
+err journal_end_tx(struct journal *journal, bool clears_empty)
+{
+    for (size_t i = 0; i < journal->ending_count; i++) {
+        struct journal_account *entry = journal->ending[i];
+        bool is_over =
+            entry->destroyed_tx == journal->tx ||
+            (clears_empty && entry->touched_tx == journal->tx && account_is_empty(&entry->account));
+        if (is_over && entry->account.exists) {
+            TRY(account_end(journal, entry));
+        }
+    }
+    journal->ending_count = 0;
+    return ok();
 }
 
 static int by_address(const void *a, const void *b)

@@ -14,6 +14,9 @@
  * EIP-2200, transient storage of EIP-1153) carries the number of its transaction, so beginning the
  * next one forgets it all at no cost.
  *
+ * journal_end_tx() does what Ethereum does when a transaction is over: accounts that destroyed
+ * themselves lose everything, and accounts that were touched and are empty vanish (EIP-161).
+ *
  * Every account and slot that was read or written stays in the journal: that is the read and write
  * set of the block. journal_changes() lists what differs from the source, sorted, so that nothing
  * depends on the order in which it was touched.
@@ -30,6 +33,12 @@
 
 #define JOURNAL_TOPICS_MAX 4
 
+/* Whoever wants to see the slots of an account. */
+struct slot_visitor {
+    void *ctx;
+    err (*visit)(void *ctx, const struct hash *slot);
+};
+
 /* Where values come from that the journal does not have yet. */
 struct state_source {
     void *ctx;
@@ -40,6 +49,9 @@ struct state_source {
                 struct word *ret_word);
     /* The code with that hash, allocated in arena. Asked only for hashes of existing accounts. */
     err (*code)(void *ctx, const struct hash *code_hash, struct arena *arena, bytes *ret_code);
+    /* Visits every slot of the account that may not be zero, in any order. NULL: accounts without
+     * nonce and code have no storage, and none is ever destroyed. */
+    err (*slots)(void *ctx, const struct address *address, struct slot_visitor visitor);
 };
 
 struct journal_log {
@@ -50,6 +62,8 @@ struct journal_log {
 };
 
 struct journal_undo;
+struct journal_account;
+struct journal_slot;
 
 struct journal {
     struct state_source source;
@@ -63,6 +77,9 @@ struct journal {
     struct journal_log *logs; /* of this transaction */
     size_t log_count;
     size_t log_cap;
+    struct journal_account **ending; /* touched or destroyed in this transaction, perhaps undone */
+    size_t ending_count;
+    size_t ending_cap;
     u64 tx;     /* number of the transaction, from 1 */
     u64 refund; /* of this transaction */
     err fault;  /* latched by functions that return nothing */
@@ -75,6 +92,9 @@ void journal_free(struct journal *journal);
 /* journal_begin_tx: the former transaction's effects are final; logs, refund, warm sets, original
  * values and transient storage start anew. Must be called before the first change. */
 void journal_begin_tx(struct journal *journal);
+/* journal_end_tx: destroys what journal_destroy() named; with `clears_empty` (EIP-161) accounts
+ * that were touched and are empty exist no more. Logs stay until the next transaction begins. */
+err journal_end_tx(struct journal *journal, bool clears_empty);
 /* journal_snapshot / journal_revert: undoes everything since the snapshot. */
 size_t journal_snapshot(const struct journal *journal);
 void journal_revert(struct journal *journal, size_t snapshot);
@@ -89,6 +109,22 @@ err journal_credit(struct journal *journal, const struct address *address, struc
 /* journal_debit: *ret_enough false and nothing changed if the balance is too small. */
 err journal_debit(struct journal *journal, const struct address *address, struct u256 amount,
                   bool *ret_enough);
+/* journal_clear_balance: sets it to zero; the wei are gone. */
+err journal_clear_balance(struct journal *journal, const struct address *address);
+/* journal_touch: makes an account that does not exist an empty one; journal_end_tx() removes empty
+ * ones that were touched. A revert undoes a touch, but for the address 0x03: its touch of
+ * Ethereum's block 2,675,119 outlived a revert, and every client has kept to that (EIP-161,
+ * addendum). */
+err journal_touch(struct journal *journal, const struct address *address);
+/* journal_create: the account comes into being in this transaction, which matters to EIP-6780;
+ * journal_is_created: whether it did. */
+err journal_create(struct journal *journal, const struct address *address);
+err journal_is_created(struct journal *journal, const struct address *address, bool *ret_created);
+/* journal_destroy: names an account that ends with the transaction; *ret_first: it was not named
+ * before. */
+err journal_destroy(struct journal *journal, const struct address *address, bool *ret_first);
+/* journal_has_storage: whether any slot of an account without code is not zero (EIP-7610). */
+err journal_has_storage(struct journal *journal, const struct address *address, bool *ret_has);
 /* journal_set_code: copies the code. journal_code: borrowed while the journal lives. */
 err journal_set_code(struct journal *journal, const struct address *address, bytes code);
 err journal_code(struct journal *journal, const struct address *address, bytes *ret_code);
@@ -111,6 +147,26 @@ err journal_warm_account(struct journal *journal, const struct address *address,
                          bool *ret_was_warm);
 err journal_warm_slot(struct journal *journal, const struct address *address,
                       const struct hash *slot, bool *ret_was_warm);
+
+/* A slot as an instruction sees it, found once: for reading and storing without looking it up
+ * again. Valid until the journal is freed. */
+struct slot_access {
+    struct journal_slot *entry;
+    bool was_warm;
+};
+/* journal_access: finds the slot and adds it to the warm set; reads nothing from the source. */
+err journal_access(struct journal *journal, const struct address *address, const struct hash *slot,
+                   struct slot_access *ret_access);
+/* journal_access_load / _original / _store: like journal_load and its relatives. */
+err journal_access_load(struct journal *journal, const struct slot_access *access,
+                        struct word *ret_word);
+err journal_access_original(struct journal *journal, const struct slot_access *access,
+                            struct word *ret_word);
+err journal_access_store(struct journal *journal, const struct slot_access *access,
+                         const struct word *word);
+/* journal_access_account: an account, and whether it was warm; adds it to the warm set. */
+err journal_access_account(struct journal *journal, const struct address *address,
+                           bool *ret_was_warm, struct account *ret_account);
 
 /* journal_log: copies topics and data. Faults are latched. */
 void journal_log(struct journal *journal, const struct address *address, const struct hash *topics,

@@ -79,6 +79,7 @@ static void world_init(struct world *world, u64 seed)
     for (size_t i = 0; i < ACCOUNTS; i++) {
         world->source.accounts[i] = account_none();
         world->source.accounts[i].balance = u256_from_u64(prng_below(&world->prng, 50));
+        world->source.accounts[i].exists = !account_is_empty(&world->source.accounts[i]);
         for (size_t j = 0; j < SLOTS; j++) {
             world->source.words[i][j].b[31] = (u8)prng_below(&world->prng, 3);
         }
@@ -129,6 +130,7 @@ static void change_account(struct world *world, size_t i)
         assert_ok(journal_set_code(&world->journal, &address, BYTES_OF(code)));
         break;
     }
+    account->exists |= !account_is_empty(account);
 }
 
 static void change_slot(struct world *world, size_t i, size_t j)

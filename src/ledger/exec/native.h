@@ -71,7 +71,7 @@ const struct native_module *native_at(size_t i);
 const struct abi_entry *native_function_abi(const struct native_module *module, size_t i);
 const struct abi_entry *native_event_abi(const struct native_module *module, size_t i);
 /* native_call: runs frame->input against the module at frame->self, which must exist. Undoing the
- * changes of a frame that did not end FRAME_RUNNING is the caller's part (exec/execute.h). */
+ * changes of a frame that did not end FRAME_RUNNING is the caller's part (ledger/evm). */
 err native_call(struct frame *frame);
 /* native_emit: logs an event of the module by its index in the table. values in table order. */
 void native_emit(struct frame *frame, const struct native_module *module, size_t event,

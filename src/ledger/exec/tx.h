@@ -55,7 +55,6 @@
     X(NONCE_MAX, "nonce has max value")                                                            \
     X(INSUFFICIENT_FUNDS, "insufficient funds for gas * price + value")                            \
     X(SENDER_HAS_CODE, "sender not an eoa")                                                        \
-    X(CODE_UNSUPPORTED, "contract code is not executed yet")                                       \
     X(ALREADY_KNOWN, "already known")                                                              \
     X(UNDERPRICED, "transaction underpriced")                                                      \
     X(REPLACEMENT_UNDERPRICED, "replacement transaction underpriced")                              \

@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "ledger/exec/execute.h"
 #include "ledger/exec/native.h"
 
 #define BUMP_PERCENT 10u /* a replacement pays at least this much more */
@@ -198,13 +197,7 @@ static bool funds_suffice(const struct pool_account *account, const struct candi
 static err check_state(const struct pool *pool, const struct state_source *source,
                        struct candidate *candidate, enum tx_verdict *ret_verdict)
 {
-    struct account to;
     TRY(source->account(source->ctx, &candidate->in->sender, &candidate->account));
-    TRY(source->account(source->ctx, &candidate->in->tx.to, &to));
-    const struct tx *tx = &candidate->in->tx;
-    bool runs_code =
-        tx->is_create || tx->type == TX_SET_CODE ||
-        (native_find(&tx->to) == NULL && (account_has_code(&to) || address_is_precompile(&tx->to)));
     u64 ahead = candidate->in->tx.nonce - candidate->account.nonce;
     if (candidate->in->tx.nonce < candidate->account.nonce) {
         *ret_verdict = TX_NONCE_TOO_LOW;
@@ -212,8 +205,6 @@ static err check_state(const struct pool *pool, const struct state_source *sourc
         *ret_verdict = TX_NONCE_TOO_HIGH;
     } else if (account_has_code(&candidate->account)) {
         *ret_verdict = TX_SENDER_HAS_CODE;
-    } else if (runs_code) {
-        *ret_verdict = TX_CODE_UNSUPPORTED;
     } else {
         const struct pool_account *account =
             map_get(&pool->by_sender, BYTES_OF(candidate->in->sender));

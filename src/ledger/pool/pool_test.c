@@ -201,12 +201,7 @@ static void form_and_state_are_checked(void **state)
     tx = make_tx(0, 5);
     tx.gas_limit = 20000;
     assert_int_equal(add_tx(world, 0, tx), TX_GAS_BELOW_INTRINSIC);
-    tx = make_tx(0, 5);
-    tx.to = (struct address){{[19] = 1}};
-    assert_int_equal(add_tx(world, 0, tx), TX_CODE_UNSUPPORTED);
-    tx.to = world->addresses[1];
     world->accounts[1].code_hash = (struct hash){{1}};
-    assert_int_equal(add_tx(world, 0, tx), TX_CODE_UNSUPPORTED);
     assert_int_equal(add(world, 1, 0, 5), TX_SENDER_HAS_CODE);
     world->accounts[0].nonce = 4;
     assert_int_equal(add(world, 0, 3, 5), TX_NONCE_TOO_LOW);

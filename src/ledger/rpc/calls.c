@@ -195,8 +195,8 @@ static json_t *refuse_result(struct rpc_request *r, const struct exec_result *re
     if (result->verdict != TX_VALID) {
         return rpc_refuse(r, RPC_SERVER, "%s", tx_verdict_text(result->verdict));
     }
-    if (result->status == FRAME_OUT_OF_GAS) {
-        return rpc_refuse(r, RPC_SERVER, "out of gas");
+    if (result->status != EVM_REVERTED) {
+        return rpc_refuse(r, RPC_SERVER, "%s", evm_status_text(result->status));
     }
     const char *reason = revert_reason(r, result->output);
     r->data = json_data(result->output);

@@ -532,10 +532,10 @@ static void calls(void **state)
     rpc_expect(&world, "eth_call", "\"" ZERO_WORD "\"",
                "{\"to\":\"" VAULT "\",\"data\":\"%s\"},\"0x0\"", get);
     rpc_expect(&world, "eth_call", "\"0x\"", "{\"to\":\"" NOBODY "\"}");
-    rpc_expect_error(&world, "eth_call", -32000, "contract code is not executed yet",
-                     "{\"to\":\"" DUMMY "\"}");
-    rpc_expect_error(&world, "eth_call", -32000, "contract code is not executed yet",
-                     "{\"data\":\"0x6000\"}");
+    rpc_expect(&world, "eth_call", "\"0x\"", "{\"to\":\"" DUMMY "\"}");
+    rpc_expect_error(&world, "eth_call", -32000, "invalid opcode", "{\"data\":\"0xfe\"}");
+    /* Init code that returns one byte, which would be the contract's code. */
+    rpc_expect(&world, "eth_call", "\"0x00\"", "{\"data\":\"0x60015ff3\"}");
     rpc_expect_error(&world, "eth_call", -32000, "insufficient funds",
                      "{\"to\":\"" VAULT "\",\"from\":\"" NOBODY "\",\"value\":\"0x1\"}");
     rpc_expect_error(&world, "eth_call", -32000, "out of gas",
@@ -614,8 +614,9 @@ static void estimates(void **state)
                "\",\"storageKeys\":[\"" ZERO_WORD "\"]}]}");
     rpc_expect_error(&world, "eth_estimateGas", -32000, "insufficient funds",
                      "{\"from\":\"" NOBODY "\",\"to\":\"" FRIEND "\",\"value\":\"0x1\"}");
-    rpc_expect_error(&world, "eth_estimateGas", -32000, "contract code is not executed yet",
-                     "{\"from\":\"%s\",\"data\":\"0x6001\"}", user);
+    /* 53,000, two bytes of data and a word of init code, PUSH1. */
+    rpc_expect(&world, "eth_estimateGas", "\"0xcf2d\"", "{\"from\":\"%s\",\"data\":\"0x6001\"}",
+               user);
     const struct abi_value set[] = {abi_u64(9), abi_u64(9)};
     json_t *gas =
         rpc_ask(&world, "eth_estimateGas", "{\"from\":\"%s\",\"to\":\"" VAULT "\",\"data\":\"%s\"}",
@@ -669,14 +670,8 @@ static void refused_transactions(void **state)
     assert_true(u256_parse_decimal(&tx.value, bytes_str(TEST_FUNDS)));
     refuse_tx(tx, "insufficient funds for gas * price + value");
     tx = good;
-    tx.is_create = true;
-    tx.to = (struct address){{0}};
-    tx.input = bytes_str("code");
-    refuse_tx(tx, "contract code is not executed yet");
-    tx = good;
-    tx.to = (struct address){{0}};
-    tx.to.b[19] = 0xcc; /* has code */
-    refuse_tx(tx, "contract code is not executed yet");
+    tx.type = TX_BLOB;
+    refuse_tx(tx, "transaction type not supported: this network takes no blobs (type 3)");
     assert_int_equal(world.submitted, before);
     send_legacy();
     world.nonce--;

@@ -1,7 +1,7 @@
 /* The public state tests, as far as they need no EVM: transfers of value and refused transactions
  * of Osaka, from the pre-state through executor, journal and tries to the state root. */
 #include "codec/json.h"
-#include "ledger/exec/execute.h"
+#include "ledger/evm/execute.h"
 #include "ledger/state/state.h"
 #include "os/file.h"
 #include "tests/support/vectors.h"
@@ -182,8 +182,7 @@ static void run_on(struct state *state, const json_t *test, const json_t *post)
     struct state_source source = state_view_source(view);
     journal_init(&journal, &source, ARENA_BYTES);
     enum tx_verdict verdict = execute(&journal, &env, raw, &arena);
-    bool foreign =
-        verdict == TX_CODE_UNSUPPORTED || verdict == TX_BLOBS_REFUSED || verdict == TX_TOO_LARGE;
+    bool foreign = verdict == TX_BLOBS_REFUSED || verdict == TX_TOO_LARGE;
     if (foreign) {
         run.skipped++;
     } else if ((verdict != TX_VALID) != is_bad) {

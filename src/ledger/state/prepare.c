@@ -166,8 +166,10 @@ static err complete_account(struct state_pending *pending, struct kv_txn *txn,
         TRY(apply_slots(pending, txn, entry));
     }
     struct hash no_storage = account_empty_root();
-    entry->record.exists = !account_is_empty(&entry->record.account) ||
+    entry->record.exists = entry->record.account.exists ||
+                           !account_is_empty(&entry->record.account) ||
                            !hash_eq(&entry->record.storage_root, &no_storage);
+    entry->record.account.exists = entry->record.exists;
     return ok();
 }
 

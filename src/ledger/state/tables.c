@@ -82,6 +82,7 @@ err account_record_decode(bytes in, struct account_record *ret_record)
     struct reader reader;
     reader_init(&reader, in);
     record.exists = true;
+    record.account.exists = true;
     record.address = read_address(&reader);
     unsigned flags = read_u8(&reader);
     record.account.nonce = read_be64(&reader);

@@ -188,10 +188,81 @@ static err source_code(void *ctx, const struct hash *code_hash, struct arena *ar
     return is_err(e, ERR_NOT_FOUND) ? fail(ERR_INTEGRITY) : e;
 }
 
+/* Every slot of the account that has a value at the head. */
+static err visit_present(struct state_view *view, const struct hash *account,
+                         struct slot_visitor visitor)
+{
+    struct kv_cursor *cursor;
+    bytes key;
+    bytes value;
+    TRY(kv_cursor_open(view->txn, TABLE_SLOT, &cursor));
+    err e = kv_seek(cursor, BYTES_OF(*account), &key, &value);
+    while (is_ok(e) && bytes_starts_with(key, BYTES_OF(*account))) {
+        struct slot_record record;
+        e = slot_record_decode(value, &record);
+        if (is_ok(e)) {
+            e = visitor.visit(visitor.ctx, &record.slot);
+        }
+        if (!is_ok(e)) {
+            kv_cursor_close(cursor);
+            return e;
+        }
+        e = kv_next(cursor, &key, &value);
+    }
+    kv_cursor_close(cursor);
+    return is_err(e, ERR_NOT_FOUND) ? ok() : e;
+}
+
+/* Every slot of the account that had a value which the block of `height` changed. */
+static err visit_former(struct state_view *view, u64 height, const struct hash *account,
+                        struct slot_visitor visitor)
+{
+    struct state_key at = key_height(height);
+    struct state_key prefix = {.data = {CHANGE_SLOT}, .len = 1};
+    size_t count;
+    bytes set;
+    key_put(&prefix, BYTES_OF(*account));
+    TRY(kv_get(view->txn, TABLE_CHANGES, key_bytes(&at), &set));
+    TRY(change_set_count(set, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct slot_record record;
+        bytes key;
+        bytes former;
+        TRY(change_set_entry(set, i, &key, &former));
+        if (former.len > 0 && bytes_starts_with(key, key_bytes(&prefix))) {
+            TRY(slot_record_decode(former, &record));
+            TRY(visitor.visit(visitor.ctx, &record.slot));
+        }
+    }
+    return ok();
+}
+
+/* What has a value at the head or had one in between: a superset of the view's. */
+static err source_slots(void *ctx, const struct address *address, struct slot_visitor visitor)
+{
+    struct state_view *view = ctx;
+    struct hash key = key_hash(BYTES_OF(*address));
+    struct hash no_storage = account_empty_root();
+    struct account_record record = account_record_none(address);
+    bool found;
+    TRY(view_account_record(view, &key, &found, &record));
+    if (hash_eq(&record.storage_root, &no_storage)) {
+        return ok();
+    }
+    TRY(visit_present(view, &key, visitor));
+    for (u64 height = view->height + 1; height <= view->record.head.height; height++) {
+        TRY(visit_former(view, height, &key, visitor));
+    }
+    return ok();
+}
+
 struct state_source state_view_source(struct state_view *view)
 {
-    return (struct state_source){
-        .ctx = view, .account = source_account, .slot = source_slot, .code = source_code};
+    return (struct state_source){.ctx = view,
+                                 .account = source_account,
+                                 .slot = source_slot,
+                                 .code = source_code,
+                                 .slots = source_slots};
 }
 
 /* --- blocks --- */

@@ -1,4 +1,4 @@
-#include "ledger/exec/execute.h"
+#include "ledger/evm/execute.h"
 
 #include "base/mem.h"
 #include "ledger/exec/gas.h"
@@ -236,7 +236,7 @@ static void out_of_gas_at_every_step(void **state)
         assert_int_equal(word.b[31], result.success ? 6 : 0);
         assert_int_equal(world.journal.log_count, result.success ? 1 : 0);
         if (!result.success) {
-            assert_int_equal(result.status, FRAME_OUT_OF_GAS);
+            assert_int_equal(result.status, EVM_OUT_OF_GAS);
             assert_int_equal(result.gas_used, gas);
             assert_int_equal(result.output.len, 0);
         }
@@ -253,9 +253,8 @@ static void invalid_transactions_change_nothing(void **state)
 {
     (void)state;
     static const enum tx_verdict expected[] = {
-        TX_NONCE_TOO_HIGH,      TX_FEE_BELOW_BASE,   TX_INSUFFICIENT_FUNDS, TX_CODE_UNSUPPORTED,
-        TX_CODE_UNSUPPORTED,    TX_CODE_UNSUPPORTED, TX_CHAIN_ID_WRONG,     TX_GAS_ABOVE_BLOCK,
-        TX_GAS_BELOW_INTRINSIC, TX_TIP_ABOVE_FEE,    TX_GAS_ABOVE_CAP,
+        TX_NONCE_TOO_HIGH,  TX_FEE_BELOW_BASE,      TX_INSUFFICIENT_FUNDS, TX_CHAIN_ID_WRONG,
+        TX_GAS_ABOVE_BLOCK, TX_GAS_BELOW_INTRINSIC, TX_TIP_ABOVE_FEE,      TX_GAS_ABOVE_CAP,
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++) {
         struct world world;
@@ -265,13 +264,10 @@ static void invalid_transactions_change_nothing(void **state)
         struct tx tx = plain_tx(0, address_number(2), 1, bytes_str(""));
         tx.nonce = i == 0 ? 1 : 0;
         tx.max_fee = u256_from_u64(i == 1 ? BASE_FEE - 1 : PRICE);
-        tx.max_priority = u256_from_u64(i == 9 ? PRICE + 1 : 1);
+        tx.max_priority = u256_from_u64(i == 6 ? PRICE + 1 : 1);
         tx.value = u256_from_u64(i == 2 ? START_BALANCE : 0);
-        tx.to = i == 3 ? address_number(3) : tx.to;
-        tx.to = i == 4 ? (struct address){{[18] = 1}} : tx.to; /* 0x100: P-256 */
-        tx.is_create = i == 5;
-        tx.chain_id = i == 6 ? 8 : 7;
-        tx.gas_limit = i == 7 ? 30000001 : i == 8 ? 20999 : i == 10 ? GAS_TX_MAX + 1 : 100000;
+        tx.chain_id = i == 3 ? 8 : 7;
+        tx.gas_limit = i == 4 ? 30000001 : i == 5 ? 20999 : i == 7 ? GAS_TX_MAX + 1 : 100000;
         assert_int_equal(run(&world, &tx).verdict, expected[i]);
         arena_init(&arena, ARENA_BYTES);
         assert_ok(journal_changes(&world.journal, &arena, &changes));
@@ -436,7 +432,7 @@ static void bad_input_is_a_revert(void **state)
         struct tx tx = plain_tx(i, vault, 0, inputs[i]);
         struct exec_result result = run(&world, &tx);
         assert_int_equal(result.verdict, TX_VALID);
-        assert_int_equal(result.status, FRAME_REVERTED);
+        assert_int_equal(result.status, EVM_REVERTED);
         assert_true(result.output.len > 4);
         assert_memory_equal(result.output.data, "\x08\xc3\x79\xa0", 4); /* Error(string) */
         assert_true(result.gas_used < 100000);
@@ -464,7 +460,7 @@ static void value_moves_and_comes_back(void **state)
     assert_int_equal(balance(&world, vault), 0);
     tx.nonce = 3;
     struct exec_result result = run(&world, &tx);
-    assert_int_equal(result.status, FRAME_REVERTED);
+    assert_int_equal(result.status, EVM_REVERTED);
     assert_int_equal(balance(&world, poor), 540);
     world_free(&world);
 }
@@ -495,13 +491,6 @@ static void dry_runs_need_no_nonce(void **state)
     request.gas_limit = 21000;
     assert_ok(execute_call(&world.executor, &request, &world.arena, &result));
     assert_int_equal(result.verdict, TX_GAS_BELOW_INTRINSIC);
-    request.gas_limit = 100000;
-    request.to = address_number(3);
-    assert_ok(execute_call(&world.executor, &request, &world.arena, &result));
-    assert_int_equal(result.verdict, TX_CODE_UNSUPPORTED);
-    request.is_create = true;
-    assert_ok(execute_call(&world.executor, &request, &world.arena, &result));
-    assert_int_equal(result.verdict, TX_CODE_UNSUPPORTED);
     world_free(&world);
 }
 
