@@ -383,18 +383,73 @@ op_JUMPDEST:
     pc++;
     NEXT();
 
-    PUSH(1)
-    PUSH(2)
-    PUSH(3)
-    PUSH(4) PUSH(5) PUSH(6) PUSH(7) PUSH(8) PUSH(9) PUSH(10) PUSH(11) PUSH(12) PUSH(13) PUSH(14)
-        PUSH(15) PUSH(16) PUSH(17) PUSH(18) PUSH(19) PUSH(20) PUSH(21) PUSH(22) PUSH(23) PUSH(24)
-            PUSH(25) PUSH(26) PUSH(27) PUSH(28) PUSH(29) PUSH(30) PUSH(31) PUSH(32) DUP(1) DUP(2)
-                DUP(3) DUP(4) DUP(5) DUP(6) DUP(7) DUP(8) DUP(9) DUP(10) DUP(11) DUP(12) DUP(13)
-                    DUP(14) DUP(15) DUP(16) SWAP(1) SWAP(2) SWAP(3) SWAP(4) SWAP(5) SWAP(6) SWAP(7)
-                        SWAP(8) SWAP(9) SWAP(10) SWAP(11) SWAP(12) SWAP(13) SWAP(14) SWAP(15)
-                            SWAP(16)
+    PUSH(1);
+    PUSH(2);
+    PUSH(3);
+    PUSH(4);
+    PUSH(5);
+    PUSH(6);
+    PUSH(7);
+    PUSH(8);
+    PUSH(9);
+    PUSH(10);
+    PUSH(11);
+    PUSH(12);
+    PUSH(13);
+    PUSH(14);
+    PUSH(15);
+    PUSH(16);
+    PUSH(17);
+    PUSH(18);
+    PUSH(19);
+    PUSH(20);
+    PUSH(21);
+    PUSH(22);
+    PUSH(23);
+    PUSH(24);
+    PUSH(25);
+    PUSH(26);
+    PUSH(27);
+    PUSH(28);
+    PUSH(29);
+    PUSH(30);
+    PUSH(31);
+    PUSH(32);
+    DUP(1);
+    DUP(2);
+    DUP(3);
+    DUP(4);
+    DUP(5);
+    DUP(6);
+    DUP(7);
+    DUP(8);
+    DUP(9);
+    DUP(10);
+    DUP(11);
+    DUP(12);
+    DUP(13);
+    DUP(14);
+    DUP(15);
+    DUP(16);
+    SWAP(1);
+    SWAP(2);
+    SWAP(3);
+    SWAP(4);
+    SWAP(5);
+    SWAP(6);
+    SWAP(7);
+    SWAP(8);
+    SWAP(9);
+    SWAP(10);
+    SWAP(11);
+    SWAP(12);
+    SWAP(13);
+    SWAP(14);
+    SWAP(15);
+    SWAP(16);
 
-                                op_RETURN : frame->gas = gas;
+op_RETURN:
+    frame->gas = gas;
     status = evm_op_return(vm, frame, top);
     gas = frame->gas;
     status = status == EVM_RUNNING ? EVM_SUCCESS : status;
