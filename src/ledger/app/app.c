@@ -127,6 +127,7 @@ err app_open(const struct app_options *options, struct app **ret_app)
     struct app *app = MEM_NEW(struct app);
     struct pool_options none = {0};
     pool_init(&app->pool, &none);
+    evm_codes_init(&app->codes, EVM_CODES_BYTES);
     err e = open_parts(app, options);
     if (!is_ok(e)) {
         app_close(app);
@@ -143,6 +144,7 @@ void app_close(struct app *app)
     }
     app_ready_free(&app->ready);
     pool_free(&app->pool);
+    evm_codes_free(&app->codes);
     state_close(app->state);
     genesis_free(app->genesis);
     mem_free(app);
@@ -163,6 +165,8 @@ static err table_info(void *self, struct app_info *ret_info)
     *ret_info = app->info;
     return ok();
 }
+
+struct evm_codes *app_codes(struct app *app) { return &app->codes; }
 
 err app_submit(struct app *app, bytes raw, struct hash *ret_hash, enum tx_verdict *ret_verdict)
 {

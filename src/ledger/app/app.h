@@ -128,6 +128,8 @@ const struct genesis *app_genesis(const struct app *app);
 /* app_genesis_hash: keccak256 of the genesis file; also the extra data of block 0. */
 struct hash app_genesis_hash(const struct app *app);
 struct app_info app_info_now(const struct app *app);
+/* app_codes: the analysed code that executors on this ledger share. */
+struct evm_codes *app_codes(struct app *app);
 /* app_submit: check_tx by another name. */
 err app_submit(struct app *app, bytes raw, struct hash *ret_hash, enum tx_verdict *ret_verdict);
 /* app_admit: the same for transactions that passed pool_check(), in order, over one view of the

@@ -84,6 +84,7 @@ static err run_begin(struct run *run, struct app *app, struct state_view *view,
     run->env.hashes = app_hashes(view);
     journal_init(&run->journal, &source, APP_BLOCK_BYTES_MAX);
     executor_init(&run->executor, &run->journal, &run->env);
+    run->executor.codes = &app->codes;
     run->results = ARENA_ARRAY(arena, struct app_tx_result, tx_cap + 1);
     run->receipts = ARENA_ARRAY(arena, struct receipt, tx_cap + 1);
     run->tx_hashes = ARENA_ARRAY(arena, struct hash, tx_cap + 1);
@@ -225,6 +226,7 @@ static err genesis_state(const struct genesis *genesis, struct journal *journal)
     for (size_t i = 0; i < genesis->account_count; i++) {
         TRY(genesis_account(journal, &genesis->accounts[i]));
     }
+    TRY(execute_genesis_history(&executor));
     return genesis_modules(&executor, genesis);
 }
 

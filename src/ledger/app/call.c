@@ -73,7 +73,7 @@ struct block_hashes app_hashes(struct state_view *view)
 }
 
 /* One run on a view; the output is copied into `arena`. */
-static err call_on(struct state_view *view, const struct block_env *env,
+static err call_on(struct app *app, struct state_view *view, const struct block_env *env,
                    const struct call_request *request, struct arena *arena,
                    struct exec_result *ret_result)
 {
@@ -85,6 +85,7 @@ static err call_on(struct state_view *view, const struct block_env *env,
     journal_init(&journal, &source, APP_CALL_BYTES_MAX);
     arena_init(&scratch, EXEC_TX_BYTES_MAX);
     executor_init(&executor, &journal, env);
+    executor.codes = &app->codes;
     err e = execute_call(&executor, request, &scratch, &result);
     if (is_ok(e)) {
         result.output = arena_copy(arena, result.output);
@@ -110,7 +111,7 @@ err app_call(struct app *app, u64 height, const struct call_request *request, st
     TRY(app_env_of(app, height, &env));
     TRY(state_view_open(app->state, height, &view));
     env.hashes = app_hashes(view);
-    err e = call_on(view, &env, &bounded, arena, ret_result);
+    err e = call_on(app, view, &env, &bounded, arena, ret_result);
     state_view_close(view);
     return e;
 }
@@ -138,6 +139,7 @@ static err estimate_cap(struct state_view *view, const struct call_request *requ
 }
 
 struct estimate {
+    struct app *app;
     struct state_view *view;
     const struct block_env *env;
     struct call_request request;
@@ -148,7 +150,8 @@ static err try_gas(struct estimate *estimate, u64 gas, struct exec_result *ret_r
                    bool *ret_works)
 {
     estimate->request.gas_limit = gas;
-    TRY(call_on(estimate->view, estimate->env, &estimate->request, estimate->arena, ret_result));
+    TRY(call_on(estimate->app, estimate->view, estimate->env, &estimate->request, estimate->arena,
+                ret_result));
     *ret_works = ret_result->verdict == TX_VALID && ret_result->success;
     return ok();
 }
@@ -183,7 +186,7 @@ err app_estimate(struct app *app, u64 height, const struct call_request *request
                  struct arena *arena, struct exec_result *ret_result, u64 *ret_gas)
 {
     struct block_env env;
-    struct estimate estimate = {.env = &env, .request = *request, .arena = arena};
+    struct estimate estimate = {.app = app, .env = &env, .request = *request, .arena = arena};
     u64 cap;
     TRY(app_env_of(app, height, &env));
     TRY(state_view_open(app->state, height, &estimate.view));

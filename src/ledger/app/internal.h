@@ -25,6 +25,7 @@ struct app {
     struct app_info info;
     struct block_header head; /* Ethereum header of info.height */
     struct app_ready ready;
+    struct evm_codes codes; /* analysed code of blocks and calls */
 };
 
 /* app_params_hash: of the parameters that the genesis fixes for all blocks. */
