@@ -119,6 +119,34 @@ static void economy(void **state)
     TW_RUN(economy_fn);
 }
 
+/* One read after the other goes over the same connections, also if the end of an answer is late. */
+static void thrift_fn(struct transfer_world *w)
+{
+    struct test_segment *s = ts_store(w, MIB(1));
+    u32 connections[2] = {0};
+    w->hedge_ms = 5000; /* nobody but the four is asked */
+    heal(w);
+    for (u32 p = 1; p <= w->stores.count; p++) {
+        fake_set_fault(store_of(w, p), FAKE_END_LATER);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        test_ok(ts_read(w, s, 0, s->length));
+        test_ok(fiber_sleep(w->loop, loop_now_ms(w->loop) + 150));
+        connections[i > 0] = 0;
+        for (u32 p = 1; p <= w->stores.count; p++) {
+            connections[i > 0] += store_of(w, p)->connections;
+        }
+    }
+    assert_true(connections[1] - connections[0] < 10); /* of 20 answers, on the busiest machine */
+    ts_free(s);
+}
+
+static void thrift(void **state)
+{
+    (void)state;
+    TW_RUN(thrift_fn);
+}
+
 /* ---- not so well ---- */
 
 static void faults_fn(struct transfer_world *w)
@@ -785,6 +813,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges),
         cmocka_unit_test(economy),
+        cmocka_unit_test(thrift),
         cmocka_unit_test(any_eight_of_twelve_misbehave),
         cmocka_unit_test(every_liar),
         cmocka_unit_test(eight_of_twelve_are_needed),

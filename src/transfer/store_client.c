@@ -14,6 +14,7 @@
 #define ANSWER_BYTES_MAX KIB(16)
 #define FRAME_PATH_MAX 64
 #define EARLY_ANSWER_MS 1000
+#define ANSWER_END_MS 200
 /* Less is hashed faster than handed to a worker. */
 #define WORKER_BYTES_MIN KIB(32)
 
@@ -404,9 +405,22 @@ err store_get_next(struct store_download *download, u8 *out, u64 deadline_ms, si
     return ok();
 }
 
+/* The end of the answer may be a moment behind its last byte; without it the connection could not
+ * be used again. */
+static void await_end(struct store_download *download)
+{
+    u8 byte;
+    size_t len;
+    if (download->answered && download->at == download->end) {
+        http_call_set_deadline(download->call, loop_now_ms(download->loop) + ANSWER_END_MS);
+        IGNORE(http_call_read(download->call, &byte, 1, &len));
+    }
+}
+
 void store_get_close(struct store_download *download)
 {
     if (download != NULL) {
+        await_end(download);
         http_call_close(download->call);
         mem_free(download);
     }

@@ -39,6 +39,7 @@ err store_get_open(struct http_client *http, const struct store_identity *who,
 /* store_get_next: the next verified run of up to 64 KiB into out (UNIT_BYTES of room).
  * ERR_INTEGRITY: the holder lied. *ret_len 0: done. */
 err store_get_next(struct store_download *download, u8 *out, u64 deadline_ms, size_t *ret_len);
+/* store_get_close: after the last byte it waits a moment for the end of the answer. */
 void store_get_close(struct store_download *download);
 
 /* store_get_seal: checked against the segment id. */

@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #define FAKE_STORES_MAX 64
-#define FAKE_FRAGMENTS_MAX 64
+#define FAKE_FRAGMENTS_MAX 128
 #define FAKE_TIMEOUT_MS 600000
 
 #define FAKE_LATE_MS 4000
@@ -31,6 +31,7 @@ enum fake_fault {
     FAKE_STALL,       /* reads and writes: nothing comes or is taken after the first run */
     FAKE_HANG,        /* no answer at all */
     FAKE_SLOW,        /* reads: 60 ms for each run */
+    FAKE_END_LATER,   /* reads: the end of the answer 30 ms after its last byte */
     FAKE_LATE,        /* writes: the receipt comes after FAKE_LATE_MS */
     FAKE_NO_RECEIPT,  /* writes: all is taken, no receipt ever comes */
     FAKE_BAD_RECEIPT, /* writes: signed with another key */
@@ -68,6 +69,8 @@ struct fake_store {
     u32 puts; /* that ended with a receipt */
     u32 renewals;
     u32 seals;
+    u32 connections;            /* that requests came over */
+    char peer[STREAM_PEER_MAX]; /* of the last one */
     u64 bytes_in;
     u64 bytes_out;
     u64 bytes_max; /* of one PUT; 0: any */
@@ -411,6 +414,9 @@ static inline void fake_get(struct fake_store *store, struct http_exchange *exch
         }
         e = fake_send_run(store, exchange, fragment, at);
     }
+    if (store->fault == FAKE_END_LATER) {
+        IGNORE(fiber_sleep(store->all->loop, loop_now_ms(store->all->loop) + 30));
+    }
     if (is_ok(e) || store->fault == FAKE_TRUNCATE) {
         IGNORE(http_respond_end(exchange));
     }
@@ -446,6 +452,10 @@ static inline void fake_handle(void *ctx, struct http_exchange *exchange)
     const struct http_request *request = http_request_of(exchange);
     struct fake_target t = {0};
     char target[256];
+    if (strcmp(store->peer, request->peer) != 0) {
+        snprintf(store->peer, sizeof store->peer, "%s", request->peer);
+        store->connections++;
+    }
     snprintf(target, sizeof target, "%.*s", (int)request->target.len,
              (const char *)request->target.data);
     if (store->fault == FAKE_HANG) {
