@@ -24,8 +24,9 @@
 
 #define TX_BYTES_MAX KIB(128)     /* of the pool and of our blocks, no rule of Ethereum */
 #define TX_BLOB_GAS ((u64)131072) /* per blob (EIP-4844) */
-/* An arena with this much left is never too small for one tx_decode(). */
-#define TX_DECODE_BYTES (4 * TX_BYTES_MAX)
+/* An arena with this much left is never too small for one tx_decode(): an authorization of 27 bytes
+ * becomes one of 136. */
+#define TX_DECODE_BYTES (6 * TX_BYTES_MAX)
 
 #define TX_VERDICT_TABLE(X)                                                                        \
     X(VALID, "valid")                                                                              \
@@ -125,7 +126,7 @@ struct tx {
  * TX_MALFORMED, or TX_SIGNATURE_INVALID (r or s zero or not below the group order). */
 enum tx_verdict tx_decode(struct arena *arena, bytes raw, struct tx *ret_tx);
 /* tx_decode_within: with another limit than TX_BYTES_MAX, for blocks of other chains. The arena
- * needs up to 4 * bytes_max. */
+ * needs up to 6 * bytes_max. */
 enum tx_verdict tx_decode_within(struct arena *arena, bytes raw, size_t bytes_max,
                                  struct tx *ret_tx);
 /* tx_encode: appends the canonical form. */

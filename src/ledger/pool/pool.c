@@ -2,24 +2,10 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "ledger/exec/native.h"
+#include "ledger/pool/internal.h"
 
-#define BUMP_PERCENT 10u /* a replacement pays at least this much more */
-
-struct pool_entry {
-    struct pool_tx tx;
-    struct list by_arrival;
-    struct list by_nonce;
-    u8 raw[];
-};
-
-struct pool_account {
-    struct address address;
-    u64 nonce; /* of the state */
-    struct list txs;
-    size_t count;
-    size_t ready;
-};
+#define BUMP_PERCENT 10u       /* a replacement pays at least this much more */
+#define CODE_BYTES_MAX KIB(64) /* of an account; EIP-170 has less */
 
 struct pool_options pool_options_default(u64 chain_id, u64 block_gas_limit)
 {
@@ -28,6 +14,7 @@ struct pool_options pool_options_default(u64 chain_id, u64 block_gas_limit)
         .bytes_max = MIB(64),
         .account_txs_max = 64,
         .account_queued_max = 32,
+        .queued_blocks_max = 1800,
         .chain_id = chain_id,
         .block_gas_limit = block_gas_limit,
     };
@@ -38,30 +25,8 @@ void pool_init(struct pool *pool, const struct pool_options *options)
     *pool = (struct pool){.options = *options};
     map_init(&pool->by_hash);
     map_init(&pool->by_sender);
+    map_init(&pool->authorities);
     list_init(&pool->oldest);
-}
-
-static struct pool_entry *entry_by_nonce(struct list *node)
-{
-    return list_entry(node, struct pool_entry, by_nonce);
-}
-
-static void account_free(struct pool *pool, struct pool_account *account)
-{
-    assert_that(account->count == 0);
-    map_remove(&pool->by_sender, BYTES_OF(account->address));
-    mem_free(account);
-}
-
-/* Takes an entry out; the caller sees to the account's readiness. */
-static void entry_remove(struct pool *pool, struct pool_account *account, struct pool_entry *entry)
-{
-    map_remove(&pool->by_hash, BYTES_OF(entry->tx.hash));
-    list_remove(&entry->by_arrival);
-    list_remove(&entry->by_nonce);
-    pool->bytes -= entry->tx.raw.len;
-    account->count--;
-    mem_free(entry);
 }
 
 void pool_free(struct pool *pool)
@@ -73,71 +38,22 @@ void pool_free(struct pool *pool)
         }
         mem_free(account);
     }
+    assert_that(pool->bytes == 0 && pool->authorities.count == 0);
     map_free(&pool->by_hash);
     map_free(&pool->by_sender);
+    map_free(&pool->authorities);
+    mem_free(pool->weakest);
+    pool->weakest = NULL;
+    pool->weakest_count = pool->weakest_cap = 0;
 }
 
-/* --- accounts --- */
-
-static struct pool_account *account_of(struct pool *pool, const struct address *address)
-{
-    struct pool_account *account = map_get(&pool->by_sender, BYTES_OF(*address));
-    if (account == NULL) {
-        account = MEM_NEW(struct pool_account);
-        account->address = *address;
-        list_init(&account->txs);
-        map_put(&pool->by_sender, BYTES_OF(*address), account);
-    }
-    return account;
-}
-
-/* Finds out anew which transactions follow the account's nonce without a gap. */
-static void account_settle(struct pool *pool, struct pool_account *account)
-{
-    pool->ready_count -= account->ready;
-    account->ready = 0;
-    list_for (node, &account->txs) {
-        struct pool_entry *entry = entry_by_nonce(node);
-        entry->tx.is_ready = entry->tx.nonce - account->nonce == account->ready;
-        account->ready += entry->tx.is_ready;
-    }
-    pool->ready_count += account->ready;
-}
-
-static void account_settle_or_free(struct pool *pool, struct pool_account *account)
-{
-    account_settle(pool, account);
-    if (account->count == 0) {
-        account_free(pool, account);
-    }
-}
-
-static struct pool_entry *account_find(const struct pool_account *account, u64 nonce)
-{
-    list_for (node, &account->txs) {
-        if (entry_by_nonce(node)->tx.nonce == nonce) {
-            return entry_by_nonce(node);
-        }
-    }
-    return NULL;
-}
-
-static void account_insert(struct pool_account *account, struct pool_entry *entry)
-{
-    struct list *after = account->txs.prev;
-    while (after != &account->txs && entry_by_nonce(after)->tx.nonce > entry->tx.nonce) {
-        after = after->prev;
-    }
-    list_push_front(after, &entry->by_nonce);
-    account->count++;
-}
-
-/* --- adding --- */
+/* --- what the state says --- */
 
 /* A checked transaction on its way in, with what the state says of its sender. */
 struct candidate {
     const struct pool_checked *in;
     struct account account;
+    bool is_delegated; /* the sender's code is a delegation */
 };
 
 static bool price_at_least(struct u256 fee, struct u256 old, u64 percent)
@@ -146,37 +62,6 @@ static bool price_at_least(struct u256 fee, struct u256 old, u64 percent)
     struct u256 right;
     return u256_mul_u64(&left, fee, 100) && u256_mul_u64(&right, old, 100 + percent) &&
            u256_cmp(left, right) >= 0;
-}
-
-enum tx_verdict pool_check(const struct pool_options *options, struct arena *arena, bytes raw,
-                           struct pool_checked *ret_checked)
-{
-    struct pool_checked checked = {.raw = raw};
-    enum tx_verdict verdict = tx_decode(arena, raw, &checked.tx);
-    tx_hash(&checked.hash, raw);
-    ret_checked->hash = checked.hash;
-    if (verdict != TX_VALID) {
-        return verdict;
-    }
-    if (!checked.tx.has_chain_id) {
-        return TX_UNPROTECTED;
-    }
-    struct tx_rules rules = tx_rules_ours(options->chain_id, options->block_gas_limit);
-    verdict = tx_check(&checked.tx, &rules);
-    if (verdict != TX_VALID) {
-        return verdict;
-    }
-    if (u256_cmp(checked.tx.max_priority, options->tip_min) < 0) {
-        return TX_UNDERPRICED;
-    }
-    if (!tx_cost(&checked.tx, &checked.cost)) {
-        return TX_INSUFFICIENT_FUNDS;
-    }
-    if (!tx_sender(&checked.tx, &checked.sender)) {
-        return TX_SIGNATURE_INVALID;
-    }
-    *ret_checked = checked;
-    return TX_VALID;
 }
 
 /* Whether the balance covers this and everything else of the account that would stay. */
@@ -194,16 +79,35 @@ static bool funds_suffice(const struct pool_account *account, const struct candi
     return u256_cmp(sum, candidate->account.balance) <= 0;
 }
 
+static err look_at_code(const struct state_source *source, struct candidate *candidate)
+{
+    struct arena arena;
+    struct address target;
+    bytes code;
+    if (!account_has_code(&candidate->account)) {
+        return ok();
+    }
+    arena_init(&arena, CODE_BYTES_MAX);
+    err e = source->code(source->ctx, &candidate->account.code_hash, &arena, &code);
+    if (is_ok(e)) {
+        candidate->is_delegated = code_delegation(code, &target);
+    }
+    arena_free(&arena);
+    return e;
+}
+
 static err check_state(const struct pool *pool, const struct state_source *source,
                        struct candidate *candidate, enum tx_verdict *ret_verdict)
 {
+    const struct tx *tx = &candidate->in->tx;
     TRY(source->account(source->ctx, &candidate->in->sender, &candidate->account));
-    u64 ahead = candidate->in->tx.nonce - candidate->account.nonce;
-    if (candidate->in->tx.nonce < candidate->account.nonce) {
+    TRY(look_at_code(source, candidate));
+    u64 ahead = tx->nonce - candidate->account.nonce;
+    if (tx->nonce < candidate->account.nonce) {
         *ret_verdict = TX_NONCE_TOO_LOW;
     } else if (ahead >= pool->options.account_txs_max) {
         *ret_verdict = TX_NONCE_TOO_HIGH;
-    } else if (account_has_code(&candidate->account)) {
+    } else if (account_has_code(&candidate->account) && !candidate->is_delegated) {
         *ret_verdict = TX_SENDER_HAS_CODE;
     } else {
         const struct pool_account *account =
@@ -213,82 +117,143 @@ static err check_state(const struct pool *pool, const struct state_source *sourc
     return ok();
 }
 
-/* A transaction is worth less than another if it pays a smaller tip; queued ones are worth less
- * than ready ones. */
-static bool worth_less(const struct pool_tx *a, const struct pool_tx *b)
+/* --- limits --- */
+
+/* At most one transaction of an account that delegates, or is about to; none behind a gap. */
+static enum tx_verdict check_delegated(const struct pool *pool, const struct candidate *candidate,
+                                       const struct pool_account *account)
 {
-    if (a->is_ready != b->is_ready) {
-        return !a->is_ready;
+    bool may_delegate = candidate->is_delegated ||
+                        map_get(&pool->authorities, BYTES_OF(candidate->in->sender)) != NULL;
+    if (!may_delegate || account_find(account, candidate->in->tx.nonce) != NULL) {
+        return TX_VALID;
     }
-    int order = u256_cmp(a->max_priority, b->max_priority);
-    return order != 0 ? order < 0 : a->arrival > b->arrival;
+    if (account->count > 0) {
+        return TX_DELEGATED_LIMIT;
+    }
+    return candidate->in->tx.nonce == account->nonce ? TX_VALID : TX_DELEGATED_GAP;
 }
 
-/* The least worthy of the accounts' last transactions, the sender's own left out. */
-static struct pool_entry *find_victim(const struct pool *pool, const struct address *sender)
+/* No delegation for an account of which more than one transaction waits. */
+static enum tx_verdict check_authorities(const struct pool *pool, const struct candidate *candidate)
 {
-    struct pool_entry *victim = NULL;
-    map_each (it, &pool->by_sender) {
-        struct pool_account *account = it->value;
-        if (account->count == 0 || address_eq(&account->address, sender)) {
-            continue;
-        }
-        struct pool_entry *last = entry_by_nonce(account->txs.prev);
-        if (victim == NULL || worth_less(&last->tx, &victim->tx)) {
-            victim = last;
+    for (size_t i = 0; i < candidate->in->authority_count; i++) {
+        const struct pool_account *account =
+            map_get(&pool->by_sender, BYTES_OF(candidate->in->authorities[i]));
+        if (account != NULL && account->count > 1) {
+            return TX_AUTHORITY_RESERVED;
         }
     }
-    return victim;
+    return TX_VALID;
 }
 
-static bool pool_has_room(const struct pool *pool, size_t bytes_more)
+static enum tx_verdict check_limits(const struct pool *pool, const struct candidate *candidate,
+                                    const struct pool_account *account,
+                                    const struct pool_entry *old)
 {
-    return pool->by_hash.count < pool->options.txs_max &&
-           pool->bytes + bytes_more <= pool->options.bytes_max;
-}
-
-/* Evicts until the candidate fits; false: it is not worth it. */
-static bool make_room(struct pool *pool, const struct candidate *candidate, bool is_ready)
-{
-    struct pool_tx tx = {.is_ready = is_ready,
-                         .max_priority = candidate->in->tx.max_priority,
-                         .arrival = pool->arrivals};
-    while (!pool_has_room(pool, candidate->in->raw.len)) {
-        struct pool_entry *victim = find_victim(pool, &candidate->in->sender);
-        bool less =
-            victim != NULL && (victim->tx.is_ready != is_ready
-                                   ? worth_less(&victim->tx, &tx)
-                                   : u256_cmp(victim->tx.max_priority, tx.max_priority) < 0);
-        if (!less) {
-            return false;
+    const struct tx *tx = &candidate->in->tx;
+    const struct pool_options *options = &pool->options;
+    bool is_ready = tx->nonce - account->nonce <= account->ready;
+    if (old != NULL) {
+        bool pays = price_at_least(tx->max_fee, old->tx.max_fee, BUMP_PERCENT) &&
+                    price_at_least(tx->max_priority, old->tx.max_priority, BUMP_PERCENT);
+        if (!pays) {
+            return TX_REPLACEMENT_UNDERPRICED;
         }
-        struct pool_account *account = account_of(pool, &victim->tx.sender);
-        entry_remove(pool, account, victim);
+    } else if (account->count >= options->account_txs_max ||
+               (!is_ready && account->count - account->ready >= options->account_queued_max)) {
+        return TX_ACCOUNT_LIMIT;
+    }
+    enum tx_verdict verdict = check_delegated(pool, candidate, account);
+    return verdict == TX_VALID ? check_authorities(pool, candidate) : verdict;
+}
+
+/* --- room --- */
+
+/* Transactions that go if the candidate gets in. */
+struct eviction {
+    struct pool_entry **entries;
+    size_t count;
+    size_t cap;
+    size_t freed_count; /* with the one that is replaced */
+    size_t freed_bytes;
+};
+
+static void evict(struct pool *pool, struct eviction *eviction, struct pool_account *account)
+{
+    struct pool_entry *entry = entry_by_nonce(account->txs.prev);
+    if (eviction->count == eviction->cap) {
+        eviction->cap = eviction->cap != 0 ? 2 * eviction->cap : 16;
+        eviction->entries =
+            mem_resize(eviction->entries, eviction->cap * sizeof *eviction->entries);
+    }
+    eviction->entries[eviction->count++] = entry;
+    eviction->freed_count++;
+    eviction->freed_bytes += entry->memory_bytes;
+    entry_detach(account, entry);
+    account_settle(pool, account);
+}
+
+/* All of them end, or all go back to where they were. */
+static void eviction_finish(struct pool *pool, struct eviction *eviction, bool is_done)
+{
+    while (eviction->count > 0) {
+        struct pool_entry *entry = eviction->entries[--eviction->count];
+        struct pool_account *account = account_of(pool, &entry->tx.sender);
+        if (is_done) {
+            entry_end(pool, entry);
+        } else {
+            account_insert(account, entry);
+        }
         account_settle_or_free(pool, account);
     }
-    return true;
+    mem_free(eviction->entries);
 }
 
-static struct pool_entry *entry_new(struct pool *pool, const struct candidate *candidate)
+static struct pool_worth candidate_worth(const struct pool *pool, const struct candidate *candidate,
+                                         const struct pool_account *account)
 {
-    struct pool_entry *entry = mem_alloc(sizeof *entry + candidate->in->raw.len);
-    memcpy(entry->raw, candidate->in->raw.data, candidate->in->raw.len);
-    entry->tx = (struct pool_tx){
-        .raw = bytes_make(entry->raw, candidate->in->raw.len),
-        .hash = candidate->in->hash,
-        .sender = candidate->in->sender,
-        .nonce = candidate->in->tx.nonce,
-        .gas_limit = candidate->in->tx.gas_limit,
-        .max_fee = candidate->in->tx.max_fee,
-        .max_priority = candidate->in->tx.max_priority,
-        .cost = candidate->in->cost,
-        .arrival = pool->arrivals++,
-    };
-    map_put(&pool->by_hash, BYTES_OF(candidate->in->hash), entry);
-    list_push_back(&pool->oldest, &entry->by_arrival);
-    pool->bytes += candidate->in->raw.len;
-    return entry;
+    const struct tx *tx = &candidate->in->tx;
+    struct pool_worth worth = pool_worth_begin();
+    list_for (node, &account->txs) {
+        const struct pool_tx *before = &entry_by_nonce(node)->tx;
+        if (before->nonce < tx->nonce) {
+            pool_worth_add(pool, &worth, before->max_fee, before->max_priority);
+        }
+    }
+    pool_worth_add(pool, &worth, tx->max_fee, tx->max_priority);
+    worth.is_ready = tx->nonce - account->nonce <= account->ready;
+    worth.arrival = pool->arrivals;
+    return worth;
 }
+
+static bool has_room(const struct pool *pool, const struct eviction *eviction, size_t bytes_more)
+{
+    return pool->by_hash.count - eviction->freed_count < pool->options.txs_max &&
+           pool->bytes - eviction->freed_bytes + bytes_more <= pool->options.bytes_max;
+}
+
+/* Evicts what is worth less until the candidate fits; false: it does not, and nothing is gone. */
+static bool make_room(struct pool *pool, const struct candidate *candidate,
+                      const struct pool_account *account, const struct pool_entry *old)
+{
+    struct eviction eviction = {.freed_count = old != NULL,
+                                .freed_bytes = old != NULL ? old->memory_bytes : 0};
+    struct pool_worth worth = candidate_worth(pool, candidate, account);
+    size_t bytes_more = entry_memory(candidate->in);
+    bool fits;
+    while (!(fits = has_room(pool, &eviction, bytes_more))) {
+        struct pool_account *victim = weakest_but(pool, account);
+        if (victim == NULL || !pool_worth_less(&victim->worth, &worth)) {
+            break;
+        }
+        evict(pool, &eviction, victim);
+    }
+    eviction_finish(pool, &eviction, fits);
+    return fits;
+}
+
+/* --- adding --- */
 
 /* Limits, replacement and room; then the candidate is in. */
 static enum tx_verdict admit(struct pool *pool, const struct candidate *candidate)
@@ -296,27 +261,16 @@ static enum tx_verdict admit(struct pool *pool, const struct candidate *candidat
     struct pool_account *account = account_of(pool, &candidate->in->sender);
     account->nonce = candidate->account.nonce;
     account_settle(pool, account);
-    u64 ahead = candidate->in->tx.nonce - account->nonce;
-    bool is_ready = ahead <= account->ready;
     struct pool_entry *old = account_find(account, candidate->in->tx.nonce);
-    enum tx_verdict verdict = TX_VALID;
-    if (old != NULL) {
-        bool pays =
-            price_at_least(candidate->in->tx.max_fee, old->tx.max_fee, BUMP_PERCENT) &&
-            price_at_least(candidate->in->tx.max_priority, old->tx.max_priority, BUMP_PERCENT);
-        verdict = pays ? TX_VALID : TX_REPLACEMENT_UNDERPRICED;
-    } else if (account->count >= pool->options.account_txs_max ||
-               (!is_ready && account->count - account->ready >= pool->options.account_queued_max)) {
-        verdict = TX_ACCOUNT_LIMIT;
-    }
-    if (verdict == TX_VALID && !make_room(pool, candidate, is_ready)) {
+    enum tx_verdict verdict = check_limits(pool, candidate, account, old);
+    if (verdict == TX_VALID && !make_room(pool, candidate, account, old)) {
         verdict = TX_POOL_FULL;
     }
     if (verdict == TX_VALID) {
         if (old != NULL) {
             entry_remove(pool, account, old);
         }
-        account_insert(account, entry_new(pool, candidate));
+        account_insert(account, entry_new(pool, candidate->in));
     }
     account_settle_or_free(pool, account);
     return verdict;
@@ -346,7 +300,7 @@ err pool_add(struct pool *pool, const struct state_source *source, bytes raw, st
         *ret_verdict = TX_ALREADY_KNOWN;
         return ok();
     }
-    arena_init(&arena, TX_DECODE_BYTES);
+    arena_init(&arena, POOL_CHECK_BYTES);
     *ret_verdict = pool_check(&pool->options, &arena, raw, &checked);
     err e = *ret_verdict == TX_VALID ? pool_admit(pool, source, &checked, ret_verdict) : ok();
     arena_free(&arena);
@@ -355,13 +309,20 @@ err pool_add(struct pool *pool, const struct state_source *source, bytes raw, st
 
 /* --- after a block --- */
 
+static bool has_waited_long(const struct pool *pool, const struct pool_entry *entry)
+{
+    return !entry->tx.is_ready &&
+           pool->blocks - entry->queued_since > pool->options.queued_blocks_max;
+}
+
 static void account_prune(struct pool *pool, struct pool_account *account,
                           const struct account *now)
 {
     account->nonce = now->nonce;
     list_for_safe (node, &account->txs) {
         struct pool_entry *entry = entry_by_nonce(node);
-        if (entry->tx.nonce < now->nonce || u256_cmp(entry->tx.cost, now->balance) > 0) {
+        if (entry->tx.nonce < now->nonce || u256_cmp(entry->tx.cost, now->balance) > 0 ||
+            has_waited_long(pool, entry)) {
             entry_remove(pool, account, entry);
         }
     }
@@ -370,6 +331,7 @@ static void account_prune(struct pool *pool, struct pool_account *account,
 err pool_advance(struct pool *pool, const struct state_source *source, struct u256 base_fee)
 {
     pool->base_fee = base_fee;
+    pool->blocks++;
     map_each (it, &pool->by_sender) {
         struct pool_account *account = it->value;
         struct account now;
@@ -388,114 +350,6 @@ void pool_drop(struct pool *pool, const struct hash *hash)
         entry_remove(pool, account, entry);
         account_settle_or_free(pool, account);
     }
-}
-
-/* --- taking --- */
-
-/* The next transaction of an account, with its tip at the base fee. */
-struct head {
-    const struct pool_account *account;
-    struct pool_entry *entry;
-    struct u256 tip;
-};
-
-static bool head_before(const struct head *a, const struct head *b)
-{
-    int order = u256_cmp(a->tip, b->tip);
-    return order != 0 ? order > 0 : a->entry->tx.arrival < b->entry->tx.arrival;
-}
-
-static void heap_up(struct head *heap, size_t i)
-{
-    while (i > 0 && head_before(&heap[i], &heap[(i - 1) / 2])) {
-        struct head moved = heap[i];
-        heap[i] = heap[(i - 1) / 2];
-        heap[(i - 1) / 2] = moved;
-        i = (i - 1) / 2;
-    }
-}
-
-static void heap_down(struct head *heap, size_t count, size_t i)
-{
-    for (;;) {
-        size_t best = i;
-        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < count; child++) {
-            best = head_before(&heap[child], &heap[best]) ? child : best;
-        }
-        if (best == i) {
-            return;
-        }
-        struct head moved = heap[i];
-        heap[i] = heap[best];
-        heap[best] = moved;
-        i = best;
-    }
-}
-
-/* False: there is no ready transaction at `node`, or it does not pay the base fee. */
-static bool head_at(const struct pool *pool, const struct pool_account *account, struct list *node,
-                    struct head *ret_head)
-{
-    if (node == &account->txs || !entry_by_nonce(node)->tx.is_ready) {
-        return false;
-    }
-    struct head head = {.account = account, .entry = entry_by_nonce(node)};
-    if (!u256_sub(&head.tip, head.entry->tx.max_fee, pool->base_fee)) {
-        return false;
-    }
-    if (u256_cmp(head.tip, head.entry->tx.max_priority) > 0) {
-        head.tip = head.entry->tx.max_priority;
-    }
-    *ret_head = head;
-    return true;
-}
-
-static size_t heap_fill(const struct pool *pool, struct head *heap)
-{
-    size_t count = 0;
-    map_each (it, &pool->by_sender) {
-        const struct pool_account *account = it->value;
-        if (head_at(pool, account, account->txs.next, &heap[count])) {
-            heap_up(heap, count++);
-        }
-    }
-    return count;
-}
-
-size_t pool_take(struct pool *pool, const struct pool_tx **ret_txs, size_t ret_cap, u64 gas,
-                 size_t bytes_max)
-{
-    struct head *heap = mem_alloc_array(pool->by_sender.count + 1, sizeof *heap);
-    size_t heads = heap_fill(pool, heap);
-    size_t taken = 0;
-    while (heads > 0 && taken < ret_cap) {
-        struct head best = heap[0];
-        const struct pool_tx *tx = &best.entry->tx;
-        bool fits = tx->gas_limit <= gas && tx->raw.len <= bytes_max;
-        if (fits) {
-            ret_txs[taken++] = tx;
-            gas -= tx->gas_limit;
-            bytes_max -= tx->raw.len;
-        }
-        if (!fits || !head_at(pool, best.account, best.entry->by_nonce.next, &heap[0])) {
-            heap[0] = heap[--heads];
-        }
-        heap_down(heap, heads, 0);
-    }
-    mem_free(heap);
-    return taken;
-}
-
-bool pool_waiting(const struct pool *pool)
-{
-    map_each (it, &pool->by_sender) {
-        const struct pool_account *account = it->value;
-        struct head head;
-        if (head_at(pool, account, account->txs.next, &head)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* --- looking --- */
@@ -526,6 +380,37 @@ void pool_each(const struct pool *pool, bool (*fn)(void *ctx, const struct pool_
 {
     list_for (node, &pool->oldest) {
         if (!fn(ctx, &list_entry(node, struct pool_entry, by_arrival)->tx)) {
+            return;
+        }
+    }
+}
+
+/* False: fn has had enough. */
+static bool each_of(const struct pool_account *account,
+                    bool (*fn)(void *ctx, const struct pool_tx *tx), void *ctx)
+{
+    list_for (node, &account->txs) {
+        if (!fn(ctx, &entry_by_nonce(node)->tx)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void pool_each_of(const struct pool *pool, const struct address *sender,
+                  bool (*fn)(void *ctx, const struct pool_tx *tx), void *ctx)
+{
+    const struct pool_account *account = map_get(&pool->by_sender, BYTES_OF(*sender));
+    if (account != NULL) {
+        (void)each_of(account, fn, ctx);
+    }
+}
+
+void pool_each_by_sender(const struct pool *pool, bool (*fn)(void *ctx, const struct pool_tx *tx),
+                         void *ctx)
+{
+    map_each (it, &pool->by_sender) {
+        if (!each_of(it->value, fn, ctx)) {
             return;
         }
     }
