@@ -15,6 +15,8 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "codec/rlp.h"
+#include "crypto/hash.h"
 #include "ledger/exec/gas.h"
 #include "ledger/exec/tx.h"
 
@@ -193,10 +195,11 @@ err chain_estimate(struct chain_account *account, const struct chain_call *call,
     struct rpc_error error;
     u64 gas;
     u256_to_be(value, call->value);
-    json_t *request =
-        json_pack("{s:o, s:o, s:o, s:o}", "from", json_data(BYTES_OF(account->address)), "to",
-                  json_data(BYTES_OF(call->to)), "value", json_quantity256(value), "data",
-                  json_data(call->input));
+    json_t *request = json_pack("{s:o, s:o, s:o}", "from", json_data(BYTES_OF(account->address)),
+                                "value", json_quantity256(value), "data", json_data(call->input));
+    if (!call->is_create) {
+        json_object_set_new(request, "to", json_data(BYTES_OF(call->to)));
+    }
     err e = ask_u64(account->chain, "eth_estimateGas", json_pack("[o]", request), deadline_ms,
                     &error, &gas);
     if (is_err(e, ERR_REFUSED)) {
@@ -228,7 +231,8 @@ static void make_tx(const struct chain_account *account, const struct chain_call
         .max_priority = tip,
         .max_fee = max_fee,
         .gas_limit = gas,
-        .to = call->to,
+        .is_create = call->is_create,
+        .to = call->is_create ? (struct address){{0}} : call->to,
         .value = call->value,
         .input = call->input,
     };
@@ -295,6 +299,22 @@ err chain_sign_at(const struct chain_account *account, const struct chain_call *
 {
     assert_that(call->gas_limit != 0);
     return sign_with(account, call, call->gas_limit, nonce, arena, ret_raw, ret_hash);
+}
+
+struct address chain_created_address(const struct address *creator, u64 nonce)
+{
+    struct buf list;
+    struct hash hash;
+    struct address out;
+    buf_init(&list, KIB(1));
+    size_t begin = rlp_list_begin(&list);
+    rlp_put_bytes(&list, BYTES_OF(*creator));
+    rlp_put_u64(&list, nonce);
+    rlp_list_end(&list, begin);
+    keccak256(&hash, buf_bytes(&list));
+    buf_free(&list);
+    memcpy(out.b, hash.b + 12, sizeof out.b);
+    return out;
 }
 
 /* ---- submitting ---- */

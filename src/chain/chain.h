@@ -93,6 +93,7 @@ void chain_account_release(struct chain_account *account, u64 nonce);
 struct address chain_account_address(const struct chain_account *account);
 
 struct chain_call {
+    bool is_create; /* input is creation code; `to` means nothing */
     struct address to;
     struct u256 value;
     bytes input;
@@ -118,6 +119,8 @@ err chain_sign_hold(struct chain_account *account, const struct chain_call *call
  * call->gas_limit is not 0. ERR_LIMIT: too large. */
 err chain_sign_at(const struct chain_account *account, const struct chain_call *call, u64 nonce,
                   struct arena *arena, bytes *ret_raw, struct hash *ret_hash);
+/* chain_created_address: of the contract that a creation with that nonce makes. */
+struct address chain_created_address(const struct address *creator, u64 nonce);
 /* chain_submit_raw: known already counts as ok. ERR_REFUSED: the pool refused it for good.
  * ERR_CONFLICT: its nonce is used, maybe by itself (ask for the receipt). ERR_BUSY: not now: the
  * pool is full, too many of the account wait in it, or its base fee is above the transaction's. */

@@ -51,6 +51,15 @@ static bool too_many_values(bytes text)
     return count > RPC_VALUES_MAX;
 }
 
+static void read_error_data(const char *text, struct rpc_error *ret_error)
+{
+    size_t len = text != NULL ? strlen(text) / 2 : 0; /* and "0x" */
+    if (len > 1 && len - 1 <= sizeof ret_error->data &&
+        hex_decode_0x(ret_error->data, len - 1, bytes_str(text))) {
+        ret_error->data_len = len - 1;
+    }
+}
+
 /* The message is text from outside: it goes into logs without line ends and the like. */
 static void read_error(const json_t *error, struct rpc_error *ret_error)
 {
@@ -63,6 +72,7 @@ static void read_error(const json_t *error, struct rpc_error *ret_error)
         u8 c = (u8)message[i];
         ret_error->message[i] = (char)(c < 0x20 || c >= 0x7f ? '?' : c);
     }
+    read_error_data(json_read_str(error, "data"), ret_error);
 }
 
 static err read_root(const json_t *root, u64 id, struct rpc_error *ret_error, json_t **ret_result)

@@ -23,6 +23,7 @@
 
 #define RPC_URLS_MAX 16
 #define RPC_MESSAGE_BYTES 256
+#define RPC_ERROR_DATA_BYTES_MAX 1024
 #define RPC_ATTEMPT_MS 15000
 #define RPC_QUIET_MS 2000
 #define RPC_QUESTION_BYTES_MAX MIB(1)
@@ -40,6 +41,8 @@ struct rpc_link {
 struct rpc_error {
     int code; /* JSON-RPC error code; 0: none */
     char message[RPC_MESSAGE_BYTES];
+    u8 data[RPC_ERROR_DATA_BYTES_MAX]; /* what a revert returned, if it came along and fits */
+    size_t data_len;
 };
 
 /* rpc_reader: takes the values out of a result; called again if it was not content. ERR_MALFORMED,

@@ -11,36 +11,60 @@
 
 /* ---- from text ---- */
 
-static bool number_from_text(const struct abi_type *type, const char *text, u8 word[32])
+/* negate: two's complement of a big-endian word. */
+static void negate(u8 word[32])
+{
+    unsigned carry = 1;
+    for (size_t i = 32; i-- > 0;) {
+        unsigned sum = (u8)~word[i] + carry;
+        word[i] = (u8)sum;
+        carry = sum >> 8;
+    }
+}
+
+/* magnitude_from_text: decimal or 0x…, of at most 256 bits. */
+static bool magnitude_from_text(const char *text, u8 ret_word[32])
 {
     struct u256 value;
     size_t digits = strlen(text);
-    u8 raw[32] = {0};
-    bool is_hex = strncmp(text, "0x", 2) == 0;
-    if (is_hex) {
-        char padded[65];
-        if (digits < 3 || digits > 66) {
-            return false;
-        }
-        memset(padded, '0', sizeof padded);
-        memcpy(padded + 64 - (digits - 2), text + 2, digits - 2);
-        if (!hex_decode(raw, sizeof raw, bytes_make(padded, 64))) {
-            return false;
-        }
-    } else {
+    if (strncmp(text, "0x", 2) != 0) {
         if (!u256_parse_decimal(&value, bytes_make(text, digits))) {
             return false;
         }
-        u256_to_be(raw, value);
+        u256_to_be(ret_word, value);
+        return true;
     }
-    for (size_t i = 0; i < 32 - (size_t)type->size / 8; i++) {
+    char padded[65];
+    if (digits < 3 || digits > 66) {
+        return false;
+    }
+    memset(padded, '0', sizeof padded);
+    memcpy(padded + 64 - (digits - 2), text + 2, digits - 2);
+    return hex_decode(ret_word, 32, bytes_make(padded, 64));
+}
+
+/* Signed numbers may begin with a minus. */
+static bool number_from_text(const struct abi_type *type, const char *text, u8 word[32])
+{
+    u8 raw[32] = {0};
+    u8 lowest[32] = {0}; /* the magnitude of the least signed number */
+    size_t first = 32 - (size_t)type->size / 8;
+    bool is_negative = type->kind == ABI_INT && text[0] == '-';
+    if (!magnitude_from_text(is_negative ? text + 1 : text, raw)) {
+        return false;
+    }
+    for (size_t i = 0; i < first; i++) {
         if (raw[i] != 0) {
             return false;
         }
     }
-    /* Signed numbers: only those that are not negative. */
-    if (type->kind == ABI_INT && (raw[32 - (size_t)type->size / 8] & 0x80) != 0) {
+    lowest[first] = 0x80;
+    if (type->kind == ABI_INT && (raw[first] & 0x80) != 0 &&
+        !(is_negative && memcmp(raw, lowest, sizeof raw) == 0)) {
         return false;
+    }
+    if (is_negative) {
+        negate(raw);
     }
     memcpy(word, raw, sizeof raw);
     return true;
@@ -182,6 +206,24 @@ static json_t *number_to_json(const u8 word[32])
     return json_string(digits);
 }
 
+static json_t *signed_to_json(const u8 word[32])
+{
+    u8 magnitude[32];
+    char digits[81] = "-";
+    u64 small;
+    if (word[0] < 0x80) {
+        return number_to_json(word);
+    }
+    memcpy(magnitude, word, sizeof magnitude);
+    negate(magnitude);
+    struct u256 value = u256_from_be(magnitude);
+    if (u256_to_u64(&small, value) && small <= EXACT_INTEGER_MAX) {
+        return json_integer(-(json_int_t)small);
+    }
+    u256_decimal(digits + 1, value);
+    return json_string(digits);
+}
+
 static json_t *array_to_json(const struct abi_type *type, const struct abi_value *value)
 {
     json_t *list = json_array();
@@ -211,7 +253,7 @@ json_t *abi_to_json(const struct abi_type *type, const struct abi_value *value)
     case ABI_UINT:
         return number_to_json(value->word);
     case ABI_INT:
-        return hex_to_json(bytes_make(value->word, 32));
+        return signed_to_json(value->word);
     case ABI_ADDRESS:
         return hex_to_json(bytes_make(value->word + 12, 20));
     case ABI_BOOL:

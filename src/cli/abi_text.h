@@ -1,8 +1,9 @@
 /* abi_text.h: values of contract calls as people write and read them.
  *
- * Numbers are decimal or 0x…, addresses and bytes 0x…, booleans true or false, strings as they are;
- * arrays and tuples are JSON arrays of the same. Results become JSON: numbers that fit 53 bits as
- * numbers, larger ones as decimal text, tuples as objects if their members have names.
+ * Numbers are decimal (signed ones may have a minus) or 0x…, addresses and bytes 0x…, booleans true
+ * or false, strings as they are; arrays and tuples are JSON arrays of the same. Results become
+ * JSON: numbers that fit 53 bits as numbers, larger ones as decimal text, tuples as objects if
+ * their members have names.
  */
 #ifndef CLI_ABI_TEXT_H
 #define CLI_ABI_TEXT_H

@@ -1,7 +1,9 @@
 /* cli_test.c: flags, config files, sizes, progress lines, ABI values as text, key files. The
  * command line is a program, not a library: its files are compiled in. */
 #include "cli/abi_text.c"
+#include "cli/amount.c"
 #include "cli/args.c"
+#include "cli/contract_file.c"
 #include "cli/keyfile.c"
 #include "cli/output.c"
 #include "cli/progress.c"
@@ -223,6 +225,13 @@ static void test_abi_text(void **state)
         {"f(bytes x)", "0x", "\"0x\""},
         {"f(bytes x)", "0x0aFF", "\"0x0aff\""},
         {"f(bytes4 x)", "0x01020304", "\"0x01020304\""},
+        {"f(int8 x)", "-128", "-128"},
+        {"f(int8 x)", "127", "127"},
+        {"f(int256 x)", "-1", "-1"},
+        {"f(int64[] x)", "[-7, \"-0x8\"]", "[-7,-8]"},
+        {"f(int256 x)",
+         "-57896044618658097711785492504343953926634992332820282019728792003956564819968",
+         "\"-57896044618658097711785492504343953926634992332820282019728792003956564819968\""},
         {"f(string x)", "a \"b\"", "\"a \\\"b\\\"\""},
         {"f(uint8[] x)", "[1, \"0x2\"]", "[1,2]"},
         {"f((uint64 a, bool b)[] x)", "[[1, true], [2, false]]",
@@ -231,6 +240,10 @@ static void test_abi_text(void **state)
     static const char *const bad[][2] = {
         {"f(uint8 x)", "256"},
         {"f(uint64 x)", "-1"},
+        {"f(int8 x)", "-129"},
+        {"f(int8 x)", "128"},
+        {"f(int8 x)", "--1"},
+        {"f(int8 x)", "-"},
         {"f(uint64 x)", "0x"},
         {"f(uint64 x)", "1e3"},
         {"f(uint64 x)", ""},
@@ -262,6 +275,197 @@ static void test_abi_text(void **state)
         assert_null(round_trip(&arena, bad[i][0], bad[i][1]));
     }
     arena_free(&arena);
+}
+
+/* ---- amounts ---- */
+
+static void test_amounts(void **state)
+{
+    (void)state;
+    static const char *const good[][2] = {
+        {"0", "0 CRN"},
+        {"12.5", "12.5 CRN"},
+        {"1wei", "0.000000000000000001 CRN"},
+        {"007.10", "7.1 CRN"},
+        {"1000000", "1000000 CRN"},
+        {"0.000000000000000001", "0.000000000000000001 CRN"},
+    };
+    static const char *const bad[] = {
+        "",  ".",     "1.",    ".5", "-1", "1e3", "wei", "1 CRN", "1.0000000000000000001",
+        "x", "1.2.3", "1.5wei"};
+    struct u256 wei;
+    char text[AMOUNT_TEXT_BYTES];
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        assert_true(amount_parse(&wei, good[i][0]));
+        amount_text(text, wei);
+        assert_string_equal(text, good[i][1]);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_false(amount_parse(&wei, bad[i]));
+    }
+}
+
+/* ---- what compilers write ---- */
+
+static const char artifact[] =
+    "{\"abi\":["
+    "{\"type\":\"constructor\",\"inputs\":[{\"name\":\"a\",\"type\":\"uint256\"}]},"
+    "{\"type\":\"function\",\"name\":\"f\",\"inputs\":[{\"name\":\"x\",\"type\":\"uint8\"}],"
+    "\"outputs\":[{\"name\":\"\",\"type\":\"bool\"}],\"stateMutability\":\"view\"},"
+    "{\"type\":\"function\",\"name\":\"g\",\"inputs\":[{\"name\":\"x\",\"type\":\"uint8\"}],"
+    "\"outputs\":[],\"stateMutability\":\"payable\"},"
+    "{\"type\":\"function\",\"name\":\"g\",\"inputs\":[{\"name\":\"x\",\"type\":\"string\"}],"
+    "\"outputs\":[]},"
+    "{\"type\":\"function\",\"name\":\"t\",\"inputs\":[{\"name\":\"p\",\"type\":\"tuple[]\","
+    "\"components\":[{\"name\":\"a\",\"type\":\"uint64\"},{\"name\":\"b\",\"type\":\"bytes\"}]}]},"
+    "{\"type\":\"function\",\"name\":\"deep\",\"inputs\":[{\"name\":\"p\",\"type\":\"tuple\","
+    "\"components\":[{\"name\":\"a\",\"type\":\"tuple\",\"components\":[]}]}]},"
+    "{\"type\":\"function\",\"name\":\"fixed\",\"inputs\":[{\"name\":\"p\",\"type\":\"uint8[3]\"}]}"
+    ","
+    "{\"type\":\"error\",\"name\":\"Low\",\"inputs\":[{\"name\":\"have\",\"type\":\"uint256\"}]},"
+    "{\"type\":\"event\",\"name\":\"E\",\"inputs\":[{\"name\":\"who\",\"type\":\"address\","
+    "\"indexed\":true},{\"name\":\"n\",\"type\":\"uint256\",\"indexed\":false}]}],"
+    "\"bytecode\":\"0x6001\"}";
+
+static void write_text(const char *path, const char *text)
+{
+    assert_true(is_ok(file_replace(path, bytes_str(text))));
+}
+
+static void check_entries(const struct contract_file *file, struct arena *arena)
+{
+    struct abi_entry entry;
+    bool is_view = false;
+    assert_true(
+        is_ok(contract_file_entry(file, arena, "function", "f", SIZE_MAX, &entry, &is_view)));
+    assert_true(is_view && entry.input_count == 1 && entry.output_count == 1);
+    assert_true(is_err(contract_file_entry(file, arena, "function", "g", 1, &entry, &is_view),
+                       ERR_CONFLICT));
+    assert_true(
+        is_ok(contract_file_entry(file, arena, "function", "g(string)", 1, &entry, &is_view)));
+    assert_false(is_view);
+    assert_int_equal(entry.inputs[0].kind, ABI_STRING);
+    assert_true(is_ok(contract_file_entry(file, arena, "function", "t", 1, &entry, NULL)));
+    assert_int_equal(entry.inputs[0].kind, ABI_ARRAY);
+    assert_true(
+        is_ok(contract_file_entry(file, arena, "constructor", NULL, SIZE_MAX, &entry, NULL)));
+    assert_true(is_err(contract_file_entry(file, arena, "function", "none", SIZE_MAX, &entry, NULL),
+                       ERR_NOT_FOUND));
+    assert_true(
+        is_err(contract_file_entry(file, arena, "function", "f", 2, &entry, NULL), ERR_NOT_FOUND));
+    assert_false(
+        is_ok(contract_file_entry(file, arena, "function", "deep", SIZE_MAX, &entry, NULL)));
+    assert_false(
+        is_ok(contract_file_entry(file, arena, "function", "fixed", SIZE_MAX, &entry, NULL)));
+}
+
+static void check_reverts(const struct contract_file *file, struct arena *arena)
+{
+    static const struct {
+        const char *data;
+        const char *text;
+    } cases[] = {
+        {"08c379a000000000000000000000000000000000000000000000000000000000000000200000000000000000"
+         "0000000000000000000000000000000000000000000000036e6f0a0000000000000000000000000000000000"
+         "0000000000000000000000000000",
+         NULL}, /* padding is short: not Error(string) */
+        {"4e487b710000000000000000000000000000000000000000000000000000000000000011", "panic 0x11"},
+        {"", "0x"},
+        {"12", "0x12"},
+        {"deadbeef", "0xdeadbeef"},
+    };
+    u8 data[256];
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        size_t len = unhex(data, sizeof data, cases[i].data);
+        const char *text = contract_file_revert(file, arena, bytes_make(data, len));
+        if (cases[i].text != NULL) {
+            assert_string_equal(text, cases[i].text);
+        } else {
+            assert_memory_equal(text, "0x08c379a0", 10);
+        }
+    }
+    struct buf out;
+    buf_init(&out, KIB(1));
+    abi_revert(&out, "no\nway");
+    assert_string_equal(contract_file_revert(NULL, arena, buf_bytes(&out)), "no?way");
+    buf_free(&out);
+    struct abi_entry entry;
+    struct abi_value value = abi_u64(7);
+    assert_true(is_ok(contract_file_entry(file, arena, "error", "Low", 1, &entry, NULL)));
+    buf_init(&out, KIB(1));
+    abi_encode_call(&out, &entry, &value);
+    assert_string_equal(contract_file_revert(file, arena, buf_bytes(&out)), "Low {\"have\":7}");
+    assert_memory_equal(contract_file_revert(NULL, arena, buf_bytes(&out)), "0x", 2);
+    buf_free(&out);
+}
+
+static void check_logs(const struct contract_file *file, struct arena *arena)
+{
+    struct abi_entry entry;
+    struct hash topics[ABI_TOPICS_MAX];
+    struct buf data;
+    struct address who = {{1}};
+    struct abi_value values[] = {abi_address(&who), abi_u64(5)};
+    assert_true(is_ok(contract_file_entry(file, arena, "event", "E", 2, &entry, NULL)));
+    buf_init(&data, KIB(1));
+    size_t count = abi_encode_event(topics, &data, &entry, values);
+    json_t *log = contract_file_log(file, arena, topics, count, buf_bytes(&data));
+    assert_non_null(log);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(log, "values"), "n")), 5);
+    json_decref(log);
+    topics[0].b[0] ^= 1;
+    assert_null(contract_file_log(file, arena, topics, count, buf_bytes(&data)));
+    buf_free(&data);
+}
+
+static void test_contract_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *code; /* NULL: refused */
+        bool has_abi;
+    } cases[] = {
+        {artifact, "6001", true},
+        {"[]", "", true},
+        {" 0x60016002\n", "60016002", false},
+        {"6001", "6001", false},
+        {"{\"bytecode\":{\"object\":\"60aa\"}}", "60aa", false},
+        {"{}", NULL, false},
+        {"{\"bytecode\":\"0x60__$lib$__\"}", NULL, false},
+        {"{\"abi\":7}", NULL, false},
+        {"0x601", NULL, false},
+        {"hello", NULL, false},
+        {"7", NULL, false},
+        {"{\"abi\":[", NULL, false},
+    };
+    char dir[] = "/tmp/cairn-contract-XXXXXX";
+    char path[PATH_BYTES_MAX];
+    struct arena arena;
+    assert_non_null(mkdtemp(dir));
+    path_join(path, dir, "file");
+    arena_init(&arena, MIB(4));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct contract_file file = {.abi = NULL};
+        write_text(path, cases[i].text);
+        err e = contract_file_read(&file, path, &arena);
+        assert_true(is_ok(e) == (cases[i].code != NULL));
+        if (is_ok(e)) {
+            check_hex(file.code, cases[i].code);
+            assert_true((file.abi != NULL) == cases[i].has_abi);
+        }
+        if (i == 0) {
+            check_entries(&file, &arena);
+            check_reverts(&file, &arena);
+            check_logs(&file, &arena);
+        }
+        contract_file_free(&file);
+    }
+    struct contract_file file = {.abi = NULL};
+    path_join(path, dir, "none");
+    assert_true(is_err(contract_file_read(&file, path, &arena), ERR_NOT_FOUND));
+    arena_free(&arena);
+    assert_true(is_ok(dir_remove_all(dir)));
 }
 
 /* ---- keys ---- */
@@ -312,11 +516,12 @@ static void test_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),     cmocka_unit_test(test_flags_refused),
-        cmocka_unit_test(test_units),     cmocka_unit_test(test_config),
-        cmocka_unit_test(test_endpoints), cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_abi_text),  cmocka_unit_test(test_key_files),
-        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_flags),          cmocka_unit_test(test_flags_refused),
+        cmocka_unit_test(test_units),          cmocka_unit_test(test_config),
+        cmocka_unit_test(test_endpoints),      cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_abi_text),       cmocka_unit_test(test_key_files),
+        cmocka_unit_test(test_addresses),      cmocka_unit_test(test_amounts),
+        cmocka_unit_test(test_contract_files),
     };
     struct hash seed = {{1}};
     crypto_init(&seed);

@@ -17,6 +17,8 @@ const struct verb *const cli_verbs[] = {
     &verb_provider,
     &verb_segment,
     &verb_tx,
+    &verb_call,
+    &verb_deploy,
     &verb_plan,
     &verb_help,
     NULL,

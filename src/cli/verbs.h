@@ -4,6 +4,8 @@
 
 #include "cli/cli.h"
 
+extern const struct verb verb_call;
+extern const struct verb verb_deploy;
 extern const struct verb verb_devnet;
 extern const struct verb verb_gateway;
 extern const struct verb verb_get;
