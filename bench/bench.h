@@ -47,6 +47,7 @@ void bench_add_primitives(struct bench *bench, const struct bench_primitives *pr
 
 /* Every benchmark: fills `bench`; false: it could not run (reason on standard error). */
 bool bench_pipeline(struct bench *bench, int argc, char **argv);
+bool bench_evm(struct bench *bench, int argc, char **argv);
 bool bench_bls(struct bench *bench, int argc, char **argv);
 bool bench_s3(struct bench *bench, int argc, char **argv);
 /* arguments: [DIR [TRANSFERS [ACCOUNTS_MAX]]] */

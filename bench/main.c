@@ -17,6 +17,7 @@ static const struct {
 } benches[] = {
     {"pipeline", "encrypt, code and hash a segment; verify and decrypt it; in memory",
      bench_pipeline},
+    {"evm", "millions of gas a second of the interpreter, by workload", bench_evm},
     {"bls", "BLS12-381 and KZG, as the precompiles call them", bench_bls},
     {"s3", "PUT and GET through a devnet of its own, over HTTP with signed payloads", bench_s3},
     {"ledger",
