@@ -30,6 +30,7 @@
 #define SMALL_EACH 25
 #define SMALL_READS 40 /* of each small object: one round would be over in milliseconds */
 #define PASSES 3
+#define LATENCIES_MAX (SMALL_STREAMS * SMALL_EACH)
 #define START_TIMEOUT_MS 180000
 #define STOP_TIMEOUT_MS 60000
 #define PIECE_BYTES KIB(256)
@@ -56,6 +57,11 @@ struct s3_bench {
     char stream_hash[HASH_TEXT_BYTES];
     char small_hash[HASH_TEXT_BYTES];
     struct bench_primitives primitives;
+    int plan_count; /* named by arguments; 0: all */
+    char **plans;
+    bool keep;         /* the devnet's folder, with its logs */
+    double *latencies; /* of one group of small PUTs */
+    size_t latency_count;
     bool done;
 };
 
@@ -143,7 +149,11 @@ static void run_caller(void *arg)
     struct caller *caller = arg;
     caller->result = ok();
     for (unsigned i = 0; is_ok(caller->result) && i < caller->objects * caller->rounds; i++) {
+        double begin = bench_seconds();
         caller->result = one_object(caller, i % caller->objects);
+        if (caller->is_put) {
+            caller->bench->latencies[caller->bench->latency_count++] = bench_seconds() - begin;
+        }
     }
 }
 
@@ -171,15 +181,16 @@ static err run_callers(const struct caller *like, unsigned count, double *ret_se
     return e;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 static double median(double *values, size_t count)
 {
-    for (size_t i = 1; i < count; i++) {
-        for (size_t j = i; j > 0 && values[j - 1] > values[j]; j--) {
-            double value = values[j];
-            values[j] = values[j - 1];
-            values[j - 1] = value;
-        }
-    }
+    qsort(values, count, sizeof *values, by_value);
     return values[count / 2];
 }
 
@@ -210,6 +221,7 @@ static err run_plan(struct s3_bench *b, const struct plan *plan, double ret_seco
                               .bytes = plan->bytes,
                               .hash = plan->hash,
                               .is_put = true};
+        b->latency_count = 0;
         TRY(run_callers(&like, plan->streams, &seconds[0][pass]));
         like.is_put = false;
         like.rounds = plan->reads;
@@ -234,6 +246,20 @@ static double get_limit(const struct bench_primitives *p)
     return p->leaf_hash + p->aes_gcm + GET_COPIES * p->copy;
 }
 
+/* add_latencies: of the last pass. */
+static void add_latencies(struct s3_bench *b)
+{
+    qsort(b->latencies, b->latency_count, sizeof *b->latencies, by_value);
+    const struct bench_result half = {.name = "PUT 4 KiB, half take less",
+                                      .value = 1e3 * b->latencies[b->latency_count / 2],
+                                      .unit = "ms"};
+    const struct bench_result most = {.name = "PUT 4 KiB, 99 % take less",
+                                      .value = 1e3 * b->latencies[b->latency_count * 99 / 100],
+                                      .unit = "ms"};
+    bench_add(b->bench, &half);
+    bench_add(b->bench, &most);
+}
+
 static void add_results(struct s3_bench *b, const struct plan *plan, const double seconds[2])
 {
     for (int i = 0; i < 2; i++) {
@@ -252,6 +278,18 @@ static void add_results(struct s3_bench *b, const struct plan *plan, const doubl
         }
         bench_add(b->bench, &result);
     }
+    if (!plan->is_large) {
+        add_latencies(b);
+    }
+}
+
+static bool is_wanted(const struct s3_bench *b, const char *name)
+{
+    bool wanted = b->plan_count == 0;
+    for (int i = 0; i < b->plan_count; i++) {
+        wanted = wanted || strcmp(b->plans[i], name) == 0;
+    }
+    return wanted;
 }
 
 static err measure(struct s3_bench *b)
@@ -265,6 +303,9 @@ static err measure(struct s3_bench *b)
     };
     for (size_t i = 0; i < COUNT_OF(plans); i++) {
         double seconds[2];
+        if (!is_wanted(b, plans[i].name)) {
+            continue;
+        }
         TRY(run_plan(b, &plans[i], seconds));
         add_results(b, &plans[i], seconds);
     }
@@ -465,10 +506,12 @@ static bool run_in_loop(struct s3_bench *b)
 
 bool bench_s3(struct bench *bench, int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
     struct s3_bench *b = MEM_NEW(struct s3_bench);
     b->bench = bench;
+    b->keep = argc > 0 && strcmp(argv[0], "--keep") == 0;
+    b->plan_count = argc - b->keep;
+    b->plans = argv + b->keep;
+    b->latencies = mem_alloc_array(LATENCIES_MAX, sizeof *b->latencies);
     bool good = make_dir(b);
     if (good) {
         make_data(b);
@@ -477,10 +520,13 @@ bool bench_s3(struct bench *bench, int argc, char **argv)
         good = run_in_loop(b);
         json_decref(b->config);
         mem_free(b->data);
-        if (good || b->config != NULL) { /* the log of a devnet that did not start is kept */
+        if (b->keep) {
+            fprintf(stderr, "kept: %s\n", b->dir);
+        } else if (good || b->config != NULL) { /* the log of a devnet that did not start is kept */
             IGNORE(dir_remove_all(b->dir));
         }
     }
+    mem_free(b->latencies);
     mem_free(b);
     return good;
 }

@@ -137,7 +137,11 @@ static err start_gateway(struct role *role, const char *dir)
     struct x_secret box;
     role_box(role, &box);
     const struct gateway_options options = {
-        .data_dir = dir, .chain = &world_chain_options, .account = &role->secret, .box = &box};
+        .data_dir = dir,
+        .chain = &world_chain_options,
+        .account = &role->secret,
+        .box = &box,
+        .snapshot_cost_min = KIB(256)}; /* about 15 records: snapshots among the faults */
     return gateway_open(role->process, &options, NULL, &role->gateway);
 }
 

@@ -8,7 +8,7 @@
 #include "gateway/journal/kinds.h"
 
 #define BUCKET_VERSION 2
-#define BUCKET_VERSION_FORMER 1 /* without snapshot_bytes */
+#define BUCKET_VERSION_FORMER 1 /* without snapshot_cost */
 #define META_KEY "key check"
 #define META_KEY_PLAIN "cairn index v1"
 #define NONCE_BYTES 24
@@ -151,7 +151,7 @@ void stored_bucket_write(struct buf *out, const struct stored_bucket *bucket)
     buf_put_be64(out, it->object_count);
     buf_put_be64(out, it->byte_count);
     buf_put_be64(out, it->journal_bytes_since_snapshot);
-    buf_put_be64(out, it->snapshot_bytes);
+    buf_put_be64(out, it->snapshot_cost);
 }
 
 static err stored_bucket_read(struct stored_bucket *ret, const struct hash *id, bytes in)
@@ -176,7 +176,7 @@ static err stored_bucket_read(struct stored_bucket *ret, const struct hash *id, 
     it->object_count = read_be64(&reader);
     it->byte_count = read_be64(&reader);
     it->journal_bytes_since_snapshot = read_be64(&reader);
-    it->snapshot_bytes = former ? 0 : read_be64(&reader);
+    it->snapshot_cost = former ? 0 : read_be64(&reader);
     if (!is_ok(reader_done(&reader))) {
         return fail(ERR_INTEGRITY); /* our own writing */
     }

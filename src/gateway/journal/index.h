@@ -41,7 +41,8 @@ struct index_bucket {
     u64 object_count;
     u64 byte_count;
     u64 journal_bytes_since_snapshot;
-    u64 snapshot_bytes; /* of the newest snapshot's table */
+    u64 snapshot_cost; /* of reading the newest snapshot: its table, and journal_record_cost() of
+                          each record kept */
 };
 
 struct index_pending { /* one entry of the write-ahead log */
@@ -116,7 +117,7 @@ struct index_update {
         struct journal_head head;
         u64 sequence;
         struct locator snapshot; /* zero: unchanged */
-        u64 snapshot_bytes;      /* of its table, if there is one */
+        u64 snapshot_cost;       /* of reading it, if there is one */
         bool clear;              /* everything in the bucket goes before the operations come */
         bytes ops;
         /* `ops` are the body of an older record, of which only what this names counts; NULL: all */

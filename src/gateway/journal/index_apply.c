@@ -406,7 +406,7 @@ static err apply_record(struct index_txn *it, const struct index_update_record *
     bucket.it.sequence = record->sequence;
     if (!locator_is_zero(&record->snapshot)) {
         bucket.it.snapshot = record->snapshot;
-        bucket.it.snapshot_bytes = record->snapshot_bytes;
+        bucket.it.snapshot_cost = record->snapshot_cost;
         bucket.it.records_since_snapshot = 0;
         bucket.it.journal_bytes_since_snapshot = 0;
     } else {

@@ -76,6 +76,9 @@ struct journal_kept {
     bytes live; /* JOURNAL_LIVE_BYTES each, ordinals ascending, at least one */
 };
 
+/* journal_record_cost: of reading a record of that length, in bytes: it takes a round trip, too. */
+static inline u64 journal_record_cost(u64 length) { return length + KIB(16); }
+
 /* One live operation: its place in the record (0 is the first) u16, the key's mark u32. */
 #define JOURNAL_LIVE_BYTES 6
 

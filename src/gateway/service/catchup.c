@@ -39,7 +39,7 @@ struct walk {
     size_t kept_bytes;
     bool has_snapshot;
     struct locator snapshot_at;
-    u64 snapshot_bytes; /* of the table */
+    u64 snapshot_cost; /* of the table and what it keeps */
     struct journal_snapshot snapshot;
     u8 *snapshot_table; /* what snapshot.table borrows */
     bool from_index;    /* ended at the index's own head: nothing is cleared */
@@ -221,6 +221,7 @@ static err apply_kept(struct walk *walk, const struct journal_kept *kept)
     bytes in;
     bytes body;
     arena_init(&arena, 2 * JOURNAL_RECORD_BYTES_MAX + KIB(64));
+    walk->snapshot_cost += journal_record_cost(kept->head.locator.length);
     err e = walk->gateway->closing ? fail(ERR_CANCELLED)
                                    : fetch(walk, &kept->head.locator, &arena, &in);
     if (is_ok(e)) {
@@ -293,7 +294,7 @@ static err load_table(struct walk *walk)
     arena_init(&arena, MIB(32));
     err e = manifest_read(&manifest, &arena, walk->snapshot.table);
     if (is_ok(e)) {
-        walk->snapshot_bytes = manifest.size;
+        walk->snapshot_cost = manifest.size;
         e = object_open(walk->gateway, &walk->bucket.id, &manifest, 0, manifest.size,
                         walk->deadline_ms, &reader);
     }
@@ -309,11 +310,11 @@ static err load_table(struct walk *walk)
                                        .head = walk->snapshot.base,
                                        .sequence = walk->snapshot.base_sequence,
                                        .snapshot = walk->snapshot_at,
-                                       .snapshot_bytes = walk->snapshot_bytes};
+                                       .snapshot_cost = walk->snapshot_cost};
     return apply(walk, &base, 1);
 }
 
-/* table_bytes: of the table that a snapshot record names. */
+/* table_bytes: of the table that a snapshot record names: a lower bound of its cost. */
 static u64 table_bytes(bytes body)
 {
     struct journal_snapshot snapshot;
@@ -345,7 +346,7 @@ static err apply_step(struct walk *walk, const struct step *step)
         }
         if (record.kind == JOURNAL_SNAPSHOT) {
             update.snapshot = step->head.locator;
-            update.snapshot_bytes = table_bytes(body);
+            update.snapshot_cost = table_bytes(body);
         }
         e = apply(walk, &update, 1);
     }

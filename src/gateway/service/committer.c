@@ -16,9 +16,13 @@
 #define HEADLESS_AFTER_MS 500 /* full segments of long uploads wait this long for company */
 #define HEADLESS_SEGMENTS 4
 #define IDLE_CHECK_MS 1000
+#define LINGER_MS 2
+#define QUIET_MS 25
 #define RETRY_MS 100
-#define UNFINAL_FINE 40 /* unfinal commits; the ledger's pool takes 64 of one account */
-#define UNFINAL_MANY 56
+#define UNFINAL_FEW 8 /* commits that the ledger does not show yet: no reason to hold back */
+#define UNFINAL_MANY                                                                               \
+    48 /* the ledger's pool takes 64 of one account; in step with it half are there */
+#define UNFINAL_DOUBLING 4
 #define COMMIT_BYTES_MAX (CHAIN_RAW_TX_BYTES_MAX - KIB(2))
 #define COMMIT_GAS_MAX 15000000 /* a quarter of a block */
 #define COMMIT_SEGMENTS_MAX 48  /* params.commit_segments_max is 64 */
@@ -499,11 +503,15 @@ static void consider_snapshots(struct window *window)
     }
 }
 
-static err run_window(struct territory *territory)
+/* run_window: *ret_idle: there was nothing that could be committed yet. */
+static err run_window(struct territory *territory, bool *ret_idle)
 {
     struct window window;
     TRY(window_open(territory, &window));
     window_take_all(&window);
+    territory->expected = window.request_count;
+    territory->arrived = 0;
+    *ret_idle = window.request_count == 0 && territory->sealed_count == 0;
     err e = ok();
     u64 begin_ms = loop_now_ms(territory->gateway->loop);
     if (window.request_count > 0) {
@@ -554,14 +562,28 @@ static void check_shared(struct territory *territory)
     lane_unref(lane);
 }
 
-/* window_ms: longer while the ledger lags behind: its pool takes only so many of one account. */
-static u64 window_ms(const struct territory *territory)
+/* pace_ms: from one commit to the next: nothing while the ledger keeps up, more and more while it
+ * lags behind, since its pool takes only so many of one account and a block only so many at all. */
+static u64 pace_ms(const struct gateway *gateway)
 {
-    const struct gateway *gateway = territory->gateway;
-    u64 factor = gateway->settle.unfinal < UNFINAL_FINE   ? 1
-                 : gateway->settle.unfinal < UNFINAL_MANY ? 5
-                                                          : 20;
-    return min_u64(gateway->window_min_ms * factor, gateway->window_max_ms);
+    u64 unfinal = gateway->settle.unfinal;
+    if (unfinal < UNFINAL_MANY) {
+        u64 over = unfinal - min_u64(unfinal, UNFINAL_FEW);
+        return gateway->window_min_ms * over / (UNFINAL_MANY - UNFINAL_FEW);
+    }
+    u64 doublings = min_u64((unfinal - UNFINAL_MANY) / UNFINAL_DOUBLING, 16);
+    return min_u64(gateway->window_min_ms << doublings, gateway->window_max_ms);
+}
+
+/* gather_ms: until when requests are let in. Clients that were answered come again at once, so as
+ * many are expected as were in the last window: when they are there, only a moment more for
+ * stragglers; a while if they are not; never longer than the window. A client that is alone never
+ * waits for others, and sixteen that write one object after the other share every commit. */
+static u64 gather_ms(const struct territory *territory)
+{
+    bool all_there = territory->arrived >= territory->expected;
+    u64 quiet = territory->last_request_ms + (all_there ? LINGER_MS : QUIET_MS);
+    return min_u64(quiet, territory->first_request_ms + territory->gateway->window_min_ms);
 }
 
 /* due_ms: when the next window is to be closed; UINT64_MAX: nothing is waiting. */
@@ -572,7 +594,8 @@ static u64 due_ms(const struct territory *territory)
     }
     u64 due = UINT64_MAX;
     if (!list_empty(&territory->requests)) {
-        due = territory->last_commit_ms + window_ms(territory);
+        due =
+            max_u64(gather_ms(territory), territory->last_commit_ms + pace_ms(territory->gateway));
     }
     if (territory->sealed_count >= HEADLESS_SEGMENTS) {
         due = 0;
@@ -602,10 +625,10 @@ void committer_run(void *arg)
             rest(territory, min_u64(due - now, IDLE_CHECK_MS));
             continue;
         }
-        size_t waiting = territory->sealed_count;
+        bool idle = false;
         territory->last_commit_ms = now;
-        err e = run_window(territory);
-        if (!is_ok(e) || (waiting == 0 && !list_empty(&territory->requests))) {
+        err e = run_window(territory, &idle);
+        if (!is_ok(e) || idle) {
             rest(territory, RETRY_MS);
         }
     }

@@ -9,6 +9,7 @@
 #define SPOOL_BYTES_MAX GIB(4)
 #define MEMORY_BYTES_MAX MIB(148) /* 64 open segments of rs-4-8 at once, and some */
 #define WINDOW_MIN_MS 50
+#define SNAPSHOT_COST_MIN MIB(8)
 #define WINDOW_MAX_MS 1000
 #define INDEX_BYTES_MAX GIB(64) /* address space, not disk */
 #define OPEN_TIMEOUT_MS 60000
@@ -102,6 +103,8 @@ static void take_options(struct gateway *gateway, const struct gateway_options *
         options->spool_bytes_max ? options->spool_bytes_max : SPOOL_BYTES_MAX;
     gateway->window_min_ms = options->window_min_ms ? options->window_min_ms : WINDOW_MIN_MS;
     gateway->window_max_ms = options->window_max_ms ? options->window_max_ms : WINDOW_MAX_MS;
+    gateway->snapshot_cost_min =
+        options->snapshot_cost_min ? options->snapshot_cost_min : SNAPSHOT_COST_MIN;
     gate_init(&gateway->buffers, memory / 4);
     gate_init(&gateway->lane_memory, memory - memory / 4);
     gateway->box = *options->box;

@@ -29,6 +29,8 @@ struct gateway_options {
     u64 memory_bytes_max;              /* 0: 148 MiB for buffers of uploads and reads */
     u64 window_min_ms;                 /* 0: 50 */
     u64 window_max_ms;                 /* 0: 1000 */
+    u64 snapshot_cost_min; /* 0: 8 MiB: cost of reading a journal's tail that makes a snapshot due
+                            */
 };
 
 enum service_verdict {

@@ -134,6 +134,11 @@ struct territory {
     struct event work;   /* requests, sealed, closing */
     struct map dropping; /* ids of buckets that are being deleted */
     u64 last_commit_ms;
+    /* Requests since the last window was closed, and how many that one had. */
+    size_t arrived;
+    size_t expected;
+    u64 first_request_ms;
+    u64 last_request_ms;
     u64 unfinal;     /* entries of this territory */
     u64 orphans_end; /* numbers below were given out before this process began */
     bool is_fresh;   /* the index has never given out a number of it */
@@ -148,6 +153,7 @@ struct gateway {
     u64 spool_bytes_max;
     u64 window_min_ms;
     u64 window_max_ms;
+    u64 snapshot_cost_min;
     char spool_dir[PATH_BYTES_MAX];
     struct gate buffers;     /* bytes of uploads and reads */
     struct gate lane_memory; /* bytes of open segments */
@@ -232,10 +238,10 @@ struct commit_request {
     struct list node;
     const struct change *change; /* borrowed until taken; NULL for drop */
     struct hash bucket;
-    bool drop;          /* the head goes to zero: the bucket is about to be removed */
-    bytes snapshot;     /* body of a snapshot record, in place of operations */
-    u64 snapshot_bytes; /* of its table */
-    bytes envelope;     /* goes before the operations of `change`, as a record in clear */
+    bool drop;         /* the head goes to zero: the bucket is about to be removed */
+    bytes snapshot;    /* body of a snapshot record, in place of operations */
+    u64 snapshot_cost; /* of reading it */
+    bytes envelope;    /* goes before the operations of `change`, as a record in clear */
     bool wait_final;
     bool taken;
     bool answered;

@@ -225,6 +225,36 @@ static void small_objects_share_segments_and_commits(struct world *w)
     assert_true(w->tx_count < 20 && w->sealed_count < 20);
 }
 
+#define RETURNING_ROUNDS 6
+
+static void write_again_and_again(void *arg)
+{
+    struct writer *writer = arg;
+    char key[32];
+    u8 content[100] = {1};
+    snprintf(key, sizeof key, "again-%d", writer->i);
+    for (int round = 0; round < RETURNING_ROUNDS; round++) {
+        assert_int_equal(put_object(writer->w, key, BYTES_OF(content), sizeof content), SERVICE_OK);
+    }
+}
+
+/* Sixteen clients that write one object after the other are in step: a window waits for them. */
+static void clients_that_come_again_share_commits(struct world *w)
+{
+    struct writer writers[16];
+    struct group group;
+    group_init(&group);
+    w->gateway->window_min_ms = 50;
+    for (int i = 0; i < 16; i++) {
+        writers[i] = (struct writer){.w = w, .i = i};
+        assert_true(
+            is_ok(group_start(w->loop, &group, "writer", write_again_and_again, &writers[i])));
+    }
+    group_wait(w->loop, &group);
+    world_settle(w);
+    assert_true(w->tx_count < 4 * RETURNING_ROUNDS);
+}
+
 /* Long uploads leave their lanes to small ones, while those open lanes of their own. */
 static void mixed_run(void *arg)
 {
@@ -604,6 +634,7 @@ static void in_world(void (*body)(struct world *w))
 WORLD_TEST(objects_of_all_sizes_arrive)
 WORLD_TEST(a_long_object_spans_segments)
 WORLD_TEST(small_objects_share_segments_and_commits)
+WORLD_TEST(clients_that_come_again_share_commits)
 WORLD_TEST(long_and_small_uploads_get_on)
 WORLD_TEST(one_of_many_conditional_writers_wins)
 WORLD_TEST(faults_before_the_log_leave_no_trace)
@@ -629,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_objects_of_all_sizes_arrive),
         cmocka_unit_test(test_a_long_object_spans_segments),
         cmocka_unit_test(test_small_objects_share_segments_and_commits),
+        cmocka_unit_test(test_clients_that_come_again_share_commits),
         cmocka_unit_test(test_long_and_small_uploads_get_on),
         cmocka_unit_test(test_one_of_many_conditional_writers_wins),
         cmocka_unit_test(test_faults_before_the_log_leave_no_trace),

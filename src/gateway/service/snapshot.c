@@ -4,12 +4,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* A snapshot is due when reading what came since the last one costs as much as MIB(8) of records,
- * and as much as reading that snapshot's table, and so, since each is at least as far away as the
- * table is long, all tables together cost no more than the journal. A record costs its bytes and a
- * round trip. */
-#define TAIL_COST_MIN MIB(8)
-#define RECORD_COST KIB(16)
 #define WRITE_BYTES KIB(64)
 #define SNAPSHOT_TIMEOUT_MS 1800000
 #define YIELD_OPS 256
@@ -20,6 +14,7 @@ struct writing {
     struct upload *upload;
     struct buf ops; /* not written yet */
     u64 entries;
+    u64 cost; /* of reading the records that it keeps */
     u64 deadline_ms;
 };
 
@@ -34,6 +29,10 @@ static err write_ops(struct writing *writing)
 static err write_op(void *ctx, const struct journal_op *op)
 {
     struct writing *writing = ctx;
+    struct journal_kept kept;
+    if (op->kind == JOURNAL_KEPT && is_ok(journal_kept_read(&kept, op->value))) {
+        writing->cost += journal_record_cost(kept.head.locator.length);
+    }
     journal_op_write(&writing->ops, op);
     if (++writing->entries % YIELD_OPS == 0) {
         fiber_yield(writing->gateway->loop);
@@ -86,7 +85,7 @@ static err commit_record(struct writing *writing, struct territory *territory, b
     request->bucket = writing->bucket.id;
     request->change = &change;
     request->snapshot = body;
-    request->snapshot_bytes = upload_length(writing->upload);
+    request->snapshot_cost = upload_length(writing->upload) + writing->cost;
     TRY(commit_run(territory, request, writing->deadline_ms, &verdict));
     return verdict == SERVICE_OK ? ok() : fail(ERR_BUSY);
 }
@@ -153,16 +152,19 @@ static void snapshot_run(void *arg)
     mem_free(writing);
 }
 
-static bool is_due(const struct index_bucket *bucket)
+/* is_due: what came since the last snapshot costs as much to read as `snapshot_cost_min`, and as
+ * much as that snapshot with the records that it keeps. So tables double, all of them together are
+ * no longer than the journal, and opening a bucket takes at most twice what it must. */
+static bool is_due(const struct gateway *gateway, const struct index_bucket *bucket)
 {
-    u64 tail_cost =
-        bucket->journal_bytes_since_snapshot + bucket->records_since_snapshot * (u64)RECORD_COST;
-    return tail_cost >= max_u64(TAIL_COST_MIN, bucket->snapshot_bytes);
+    u64 tail_cost = bucket->journal_bytes_since_snapshot +
+                    bucket->records_since_snapshot * journal_record_cost(0);
+    return tail_cost >= max_u64(gateway->snapshot_cost_min, bucket->snapshot_cost);
 }
 
 void snapshot_consider(struct gateway *gateway, const struct index_bucket *bucket)
 {
-    if (!is_due(bucket) || gateway->closing || gateway->draining ||
+    if (!is_due(gateway, bucket) || gateway->closing || gateway->draining ||
         map_get(&gateway->snapshotting, BYTES_OF(bucket->id)) != NULL) {
         return;
     }

@@ -605,6 +605,7 @@ static inline void world_begin(struct world *w)
     gateway->spool_bytes_max = GIB(1);
     gateway->window_min_ms = 1;
     gateway->window_max_ms = 20;
+    gateway->snapshot_cost_min = MIB(8);
     gate_init(&gateway->buffers, MIB(32));
     gate_init(&gateway->lane_memory, MIB(32));
     memcpy(gateway->spool_dir, w->dir, sizeof w->dir);

@@ -78,6 +78,15 @@ void commit_answer(struct commit_request *request, enum service_verdict verdict,
     request_unref(request);
 }
 
+static void note_arrival(struct territory *territory)
+{
+    u64 now = loop_now_ms(territory->gateway->loop);
+    if (territory->arrived++ == 0) {
+        territory->first_request_ms = now;
+    }
+    territory->last_request_ms = now;
+}
+
 err commit_run(struct territory *territory, struct commit_request *request, u64 deadline_ms,
                enum service_verdict *ret_verdict)
 {
@@ -85,6 +94,7 @@ err commit_run(struct territory *territory, struct commit_request *request, u64 
     err e = ok();
     request->references++; /* the committer's */
     list_push_back(&territory->requests, &request->node);
+    note_arrival(territory);
     event_wake_all(&territory->work);
     while (!request->answered && is_ok(e)) {
         e = event_wait(gateway->loop, &request->done, deadline_ms);
@@ -400,7 +410,7 @@ static enum taking take_snapshot(struct window *window, struct window_bucket *bu
         return TAKING_REFUSED;
     }
     bucket->snapshot = body;
-    bucket->snapshot_bytes = request->snapshot_bytes;
+    bucket->snapshot_cost = request->snapshot_cost;
     bucket->touched = true;
     return TAKING_NOW;
 }
@@ -511,8 +521,8 @@ static err put_record(struct window *window, struct window_bucket *bucket, enum 
     if (kind == JOURNAL_SNAPSHOT) {
         it->snapshot = locator;
         update->snapshot = locator;
-        update->snapshot_bytes = bucket->snapshot_bytes;
-        it->snapshot_bytes = bucket->snapshot_bytes;
+        update->snapshot_cost = bucket->snapshot_cost;
+        it->snapshot_cost = bucket->snapshot_cost;
     } else if (kind == JOURNAL_COMMIT) {
         update->ops = body;
     }

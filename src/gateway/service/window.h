@@ -24,7 +24,7 @@ struct window_bucket {
     bool touched;
     bool drop;
     bytes snapshot;
-    u64 snapshot_bytes;
+    u64 snapshot_cost;
     bytes envelope; /* body of an envelope record */
 };
 
