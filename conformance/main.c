@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct suite *const suites[] = {&suite_state, &suite_rlp, &suite_trie, &suite_tx,
-                                             &suite_precompile};
+static const struct suite *const suites[] = {&suite_state, &suite_rlp,        &suite_trie,
+                                             &suite_tx,    &suite_precompile, &suite_rpc};
 
 static void print_usage(FILE *out)
 {

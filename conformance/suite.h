@@ -35,5 +35,6 @@ extern const struct suite suite_rlp;
 extern const struct suite suite_trie;
 extern const struct suite suite_tx;
 extern const struct suite suite_precompile;
+extern const struct suite suite_rpc;
 
 #endif

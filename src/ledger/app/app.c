@@ -32,11 +32,9 @@ static err load_head(struct app *app, struct state_view *view, struct arena *are
 {
     struct state_head head = state_head(app->state);
     struct app_info info = {
-        .chain_id = app->genesis->chain_id,
+        .chain_id = app->rules.chain_id,
         .height = head.height,
         .app_hash = head.block_hash,
-        .seats = app->genesis->seats,
-        .next_seats = app->genesis->seats,
     };
     struct block_header header;
     bytes encoded;
@@ -45,10 +43,14 @@ static err load_head(struct app *app, struct state_view *view, struct arena *are
         return fail(ERR_INTEGRITY);
     }
     info.time_ms = header.time * 1000;
-    if (head.height > 0) {
-        TRY(load_consensus(view, arena, &info));
+    if (app->genesis != NULL) {
+        info.seats = app->genesis->seats;
+        info.next_seats = app->genesis->seats;
+        app_params_hash(&info.params_hash, app->genesis);
+        if (head.height > 0) {
+            TRY(load_consensus(view, arena, &info));
+        }
     }
-    app_params_hash(&info.params_hash, app->genesis);
     app->info = info;
     app->head = header;
     return ok();
@@ -76,8 +78,7 @@ err app_advance_pool(struct app *app)
     return e;
 }
 
-/* ERR_REFUSED if the store belongs to another genesis. */
-static err check_genesis(struct app *app)
+err app_check_genesis(struct app *app)
 {
     struct state_view *view;
     struct arena arena;
@@ -100,7 +101,7 @@ static err open_chain(struct app *app)
         struct app_info info;
         return app_init_chain(app, app->genesis, &info);
     }
-    TRY(check_genesis(app));
+    TRY(app_check_genesis(app));
     return app_load_head(app);
 }
 

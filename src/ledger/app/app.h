@@ -149,13 +149,5 @@ struct block_hashes app_hashes(struct state_view *view);
 err app_env_after(struct app *app, u64 height, u64 time, struct block_env *ret_env);
 /* app_env_of: the environment of an existing block (eth_call at that block). */
 err app_env_of(struct app *app, u64 height, struct block_env *ret_env);
-/* app_call: runs a call on the state after `height`, in the environment of that block, and forgets
- * its changes. ERR_NOT_FOUND: height not in the kept history. gas_limit 0: APP_CALL_GAS_MAX. */
-err app_call(struct app *app, u64 height, const struct call_request *request, struct arena *arena,
-             struct exec_result *ret_result);
-/* app_estimate: the least gas limit with which the call succeeds at `height`. result: of the last
- * run; if success is false there (or the verdict is not TX_VALID), *ret_gas is not set. */
-err app_estimate(struct app *app, u64 height, const struct call_request *request,
-                 struct arena *arena, struct exec_result *ret_result, u64 *ret_gas);
 
 #endif

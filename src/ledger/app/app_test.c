@@ -1,4 +1,4 @@
-#include "ledger/app/app.h"
+#include "ledger/app/dry.h"
 
 #include "ledger/exec/proof.h"
 #include "tests/support/ledger.h"
@@ -332,17 +332,20 @@ static void calls_and_estimates(void **state)
     next_block(&chain);
     struct call_request get = {
         .from = chain.user_address, .to = vault, .input = vault_call(&call, VAULT_GET, set)};
-    assert_ok(app_call(chain.app, 1, &get, &arena, &result));
+    assert_ok(app_call(chain.app, &(struct app_call_options){.height = 1}, &get, &arena, &result));
     assert_true(result.success);
     assert_int_equal(result.output.len, 32);
     assert_int_equal(result.output.data[31], 9);
-    assert_ok(app_call(chain.app, 0, &get, &arena, &result));
+    assert_ok(app_call(chain.app, &(struct app_call_options){.height = 0}, &get, &arena, &result));
     assert_int_equal(result.output.data[31], 0);
-    assert_int_equal(app_call(chain.app, 2, &get, &arena, &result).code, ERR_NOT_FOUND);
+    assert_int_equal(
+        app_call(chain.app, &(struct app_call_options){.height = 2}, &get, &arena, &result).code,
+        ERR_NOT_FOUND);
     set[1] = abi_u64(10);
     struct call_request put = {
         .from = chain.user_address, .to = vault, .input = vault_call(&call, VAULT_SET, set)};
-    assert_ok(app_estimate(chain.app, 1, &put, &arena, &result, &gas));
+    assert_ok(app_estimate(chain.app, &(struct app_call_options){.height = 1}, &put, &arena,
+                           &result, &gas));
     assert_true(result.success);
     struct tx tx = call_tx(1, &vault, 0, put.input);
     tx.gas_limit = gas - 1;
@@ -358,7 +361,8 @@ static void calls_and_estimates(void **state)
     struct call_request bad = {
         .from = chain.user_address, .to = vault, .input = vault_call(&call, VAULT_FAIL, &reason)};
     gas = 1;
-    assert_ok(app_estimate(chain.app, 2, &bad, &arena, &result, &gas));
+    assert_ok(app_estimate(chain.app, &(struct app_call_options){.height = 2}, &bad, &arena,
+                           &result, &gas));
     assert_false(result.success);
     assert_int_equal(result.status, EVM_REVERTED);
     assert_int_equal(gas, 1);
@@ -453,14 +457,16 @@ static void code_sees_former_blocks(void **state)
     block_header_hash(&expected, &header);
     struct call_request request = {
         .from = chain.user_address, .to = history_address(), .input = BYTES_OF(number)};
-    assert_ok(app_call(chain.app, 4, &request, &arena, &result));
+    assert_ok(
+        app_call(chain.app, &(struct app_call_options){.height = 4}, &request, &arena, &result));
     assert_true(result.success);
     assert_true(bytes_eq(result.output, BYTES_OF(expected)));
     struct call_request code = {
         .from = chain.user_address, .is_create = true, .input = BYTES_OF(init_code)};
-    assert_ok(app_call(chain.app, 4, &code, &arena, &result));
+    assert_ok(app_call(chain.app, &(struct app_call_options){.height = 4}, &code, &arena, &result));
     assert_true(result.success && bytes_eq(result.output, BYTES_OF(expected)));
-    assert_ok(app_call(chain.app, 2, &code, &arena, &result)); /* its own hash is not known yet */
+    assert_ok(app_call(chain.app, &(struct app_call_options){.height = 2}, &code, &arena,
+                       &result)); /* its own hash is not known yet */
     assert_true(result.success && result.output.len == 32);
     assert_int_equal(bytes_find(result.output, BYTES_OF(expected)), SIZE_MAX);
     arena_free(&arena);

@@ -231,7 +231,7 @@ static err genesis_state(const struct genesis *genesis, struct journal *journal)
 }
 
 /* Encodes into the arena. */
-static err keep(struct arena *arena, struct buf *encoded, bytes *ret_bytes)
+err app_keep(struct arena *arena, struct buf *encoded, bytes *ret_bytes)
 {
     err e = buf_done(encoded);
     if (is_ok(e)) {
@@ -242,15 +242,15 @@ static err keep(struct arena *arena, struct buf *encoded, bytes *ret_bytes)
     return e;
 }
 
-static err keep_header(struct arena *arena, struct state_block *block,
-                       const struct block_header *header)
+err app_keep_header(struct arena *arena, struct state_block *block,
+                    const struct block_header *header)
 {
     struct buf encoded;
     buf_init(&encoded, BLOCK_HEADER_BYTES_MAX);
     block_header_encode(&encoded, header);
     block_header_hash(&block->hash, header);
     block->height = header->number;
-    return keep(arena, &encoded, &block->header);
+    return app_keep(arena, &encoded, &block->header);
 }
 
 static err keep_txs(struct arena *arena, struct state_block *block, const struct block_txs *txs,
@@ -260,17 +260,17 @@ static err keep_txs(struct arena *arena, struct state_block *block, const struct
     struct buf receipts;
     buf_init(&body, BLOCK_BODY_BYTES_MAX);
     block_body_encode(&body, txs);
-    TRY(keep(arena, &body, &block->body));
+    TRY(app_keep(arena, &body, &block->body));
     buf_init(&receipts, RECEIPTS_BYTES_MAX);
     receipts_encode(&receipts, run->receipts, run->tx_count);
-    TRY(keep(arena, &receipts, &block->receipts));
+    TRY(app_keep(arena, &receipts, &block->receipts));
     block->tx_hashes = run->tx_hashes;
     block->tx_count = run->tx_count;
     return ok();
 }
 
-static err changes_prepare(struct app *app, const struct journal *journal,
-                           struct state_pending **ret_pending, struct hash *ret_root)
+err app_changes_prepare(struct app *app, const struct journal *journal,
+                        struct state_pending **ret_pending, struct hash *ret_root)
 {
     struct arena arena;
     struct state_changes changes;
@@ -298,7 +298,7 @@ static err genesis_commit(struct app *app, struct state_pending *pending, const 
     header.extra_len = sizeof app->genesis_hash.b;
     memcpy(header.extra, app->genesis_hash.b, sizeof app->genesis_hash.b);
     arena_init(&arena, MIB(1));
-    err e = keep_header(&arena, &block, &header);
+    err e = app_keep_header(&arena, &block, &header);
     if (is_ok(e)) {
         e = keep_txs(&arena, &block, &none, &nothing);
     }
@@ -325,7 +325,7 @@ err app_init_chain(void *self, const struct genesis *genesis, struct app_info *r
     journal_init(&journal, &source, APP_BLOCK_BYTES_MAX);
     err e = genesis_state(genesis, &journal);
     if (is_ok(e)) {
-        e = changes_prepare(app, &journal, &pending, &root);
+        e = app_changes_prepare(app, &journal, &pending, &root);
     }
     journal_free(&journal);
     state_view_close(view);
@@ -520,7 +520,7 @@ static err keep_consensus(struct arena *arena, struct state_block *block,
     struct buf part;
     buf_init(&part, 2 * CONSENSUS_RECORD_BYTES_MAX);
     consensus_part_encode(&part, &decided->header, &decided->certificate);
-    return keep(arena, &part, &block->consensus);
+    return app_keep(arena, &part, &block->consensus);
 }
 
 static struct app_info info_after(const struct app *app, const struct decided *decided,
@@ -539,9 +539,9 @@ static err make_ready(struct app *app, struct run *run, const struct decided *de
 {
     struct app_ready *ready = &app->ready;
     struct hash root;
-    TRY(changes_prepare(app, &run->journal, &ready->pending, &root));
+    TRY(app_changes_prepare(app, &run->journal, &ready->pending, &root));
     TRY(build_header(run, &decided->header, &root, &ready->header));
-    TRY(keep_header(&ready->arena, &ready->block, &ready->header));
+    TRY(app_keep_header(&ready->arena, &ready->block, &ready->header));
     TRY(keep_txs(&ready->arena, &ready->block, &decided->txs, run));
     TRY(keep_consensus(&ready->arena, &ready->block, decided));
     ready->info = info_after(app, decided, &ready->block.hash);

@@ -26,6 +26,7 @@ struct app {
     struct block_header head; /* Ethereum header of info.height */
     struct app_ready ready;
     struct evm_codes codes; /* analysed code of blocks and calls */
+    char wrong[160];        /* text of app_import_block() */
 };
 
 /* app_params_hash: of the parameters that the genesis fixes for all blocks. */
@@ -39,6 +40,16 @@ err app_load_head(struct app *app);
 /* app_advance_pool: to the state of the head. */
 err app_advance_pool(struct app *app);
 void app_ready_free(struct app_ready *ready);
+/* app_keep: moves what was encoded into the arena and frees it. */
+err app_keep(struct arena *arena, struct buf *encoded, bytes *ret_bytes);
+/* app_keep_header: header, hash and height of a block to commit. */
+err app_keep_header(struct arena *arena, struct state_block *block,
+                    const struct block_header *header);
+/* app_changes_prepare: state_prepare() of what the journal changed. */
+err app_changes_prepare(struct app *app, const struct journal *journal,
+                        struct state_pending **ret_pending, struct hash *ret_root);
+/* app_check_genesis: ERR_REFUSED if the store belongs to another genesis. */
+err app_check_genesis(struct app *app);
 
 err app_init_chain(void *self, const struct genesis *genesis, struct app_info *ret_info);
 err app_prepare_proposal(void *self, const struct app_prepare *request, struct arena *arena,

@@ -399,6 +399,18 @@ static enum call_kind module_kind(const struct evm_message *message)
     unreachable_case();
 }
 
+/* A module's logs, to whoever watches. */
+static void show_logs(struct evm *vm, size_t from)
+{
+    const struct journal *journal = vm->journal;
+    if (vm->tracer == NULL || vm->tracer->log == NULL) {
+        return;
+    }
+    for (size_t i = from; i < journal->log_count; i++) {
+        vm->tracer->log(vm->tracer->ctx, evm_depth(vm), &journal->logs[i]);
+    }
+}
+
 static err run_native(struct evm *vm, const struct evm_message *message, size_t snapshot)
 {
     struct arena arena;
@@ -415,11 +427,13 @@ static err run_native(struct evm *vm, const struct evm_message *message, size_t 
         .input = evm_input(vm, message),
         .gas_left = message->gas,
     };
+    size_t logs = vm->journal->log_count;
     err e = native_call(&frame);
     if (is_ok(e)) {
         e = journal_fault(vm->journal);
     }
     if (is_ok(e)) {
+        show_logs(vm, logs);
         struct outcome outcome = {.gas_left = frame.gas_left, .output = frame.output};
         outcome.status = frame.status == FRAME_RUNNING    ? EVM_SUCCESS
                          : frame.status == FRAME_REVERTED ? EVM_REVERTED
@@ -469,7 +483,9 @@ static err begin_call(struct evm *vm, const struct evm_message *message, size_t 
         TRY(journal_touch(vm->journal, &message->self));
     }
     const struct precompile *precompile =
-        message->runs_precompiles ? precompile_find(vm->env->fork, &message->code_of) : NULL;
+        message->runs_precompiles
+            ? evm_moved_precompile(vm->moves, vm->env->fork, &message->code_of)
+            : NULL;
     if (precompile != NULL) {
         return run_precompile(vm, precompile, message, snapshot);
     }

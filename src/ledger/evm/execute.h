@@ -16,6 +16,7 @@
 #define LEDGER_EVM_EXECUTE_H
 
 #include "ledger/evm/code.h"
+#include "ledger/evm/moves.h"
 #include "ledger/evm/ops.h"
 #include "ledger/evm/tracer.h"
 #include "ledger/exec/frame.h"
@@ -30,9 +31,10 @@ struct executor {
     const struct block_env *env;
     u64 gas_used;      /* of the block, up to now */
     u64 blob_gas_used; /* of the block, up to now */
-    /* To be set after executor_init() by who wants them; both borrowed. */
+    /* To be set after executor_init() by who wants them; all borrowed. */
     struct evm_codes *codes;         /* NULL: code is analysed anew in each transaction */
     const struct evm_tracer *tracer; /* NULL: nobody watches */
+    const struct evm_moves *moves;   /* NULL: precompiled contracts are where they belong */
     struct evm_op ops[EVM_OP_COUNT]; /* of the fork */
 };
 

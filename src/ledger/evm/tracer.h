@@ -70,7 +70,7 @@ struct evm_tracer {
      * new contract, the target of a delegation), before it is read or changed. */
     void (*account)(void *ctx, const struct address *address);
     void (*slot)(void *ctx, const struct address *address, const struct hash *slot);
-    /* A log of a LOG instruction, after it was written. */
+    /* A log of a LOG instruction or of a native module, after it was written. */
     void (*log)(void *ctx, unsigned depth, const struct journal_log *log);
 };
 

@@ -14,6 +14,7 @@
 
 #include "ledger/evm/code.h"
 #include "ledger/evm/ops.h"
+#include "ledger/evm/moves.h"
 #include "ledger/evm/tracer.h"
 #include "ledger/exec/frame.h"
 #include "ledger/exec/gas.h"
@@ -63,6 +64,7 @@ struct evm {
     const struct evm_op *ops;
     struct evm_codes *codes;
     const struct evm_tracer *tracer; /* NULL: nobody watches */
+    const struct evm_moves *moves;   /* may be NULL */
     struct address origin;
     struct u256 gas_price;
     const struct hash *blob_hashes;

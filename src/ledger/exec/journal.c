@@ -682,6 +682,13 @@ err journal_has_storage(struct journal *journal, const struct address *address, 
     return ok();
 }
 
+err journal_clear_storage(struct journal *journal, const struct address *address)
+{
+    struct slot_search search = {.journal = journal, .address = address, .clears = true};
+    TRY(visit_source(&search));
+    return visit_journal(&search);
+}
+
 static err account_end(struct journal *journal, struct journal_account *entry)
 {
     struct slot_search search = {.journal = journal, .address = &entry->address, .clears = true};

@@ -123,6 +123,8 @@ err journal_is_created(struct journal *journal, const struct address *address, b
 /* journal_destroy: names an account that ends with the transaction; *ret_first: it was not named
  * before. */
 err journal_destroy(struct journal *journal, const struct address *address, bool *ret_first);
+/* journal_clear_storage: sets every slot of the account to zero. */
+err journal_clear_storage(struct journal *journal, const struct address *address);
 /* journal_has_storage: whether any slot of an account without code is not zero (EIP-7610). */
 err journal_has_storage(struct journal *journal, const struct address *address, bool *ret_has);
 /* journal_set_code: copies the code. journal_code: borrowed while the journal lives. */

@@ -2,6 +2,9 @@
 #include "ledger/rpc/methods.h"
 
 #include "crypto/hash.h"
+#include "ledger/app/external.h"
+
+#define BLOCK_BYTES_MAX (EXTERNAL_BLOCK_BYTES_MAX + KIB(64))
 
 /* --- loading --- */
 
@@ -48,16 +51,17 @@ bool rpc_load_receipts(struct rpc_request *r, u64 height, struct rpc_block_data 
 
 bool rpc_decode_tx(struct rpc_request *r, bytes raw, struct tx *ret)
 {
-    return tx_decode(&r->arena, raw, ret) == TX_VALID || rpc_fault(r, ERR_INTEGRITY);
+    return tx_decode_within(&r->arena, raw, EXTERNAL_BLOCK_BYTES_MAX, ret) == TX_VALID ||
+           rpc_fault(r, ERR_INTEGRITY);
 }
 
 /* --- whole blocks --- */
 
-static u64 block_size(const struct rpc_block_data *block)
+u64 rpc_block_size(const struct block_header *header, const struct block_body *body)
 {
     struct buf text;
-    buf_init(&text, BLOCK_BODY_BYTES_MAX + KIB(64));
-    block_encode(&text, &block->header, &block->body);
+    buf_init(&text, BLOCK_BYTES_MAX);
+    block_encode(&text, header, body);
     u64 size = text.len;
     buf_free(&text);
     return size;
@@ -101,32 +105,26 @@ static json_t *stored_block(struct rpc_request *r, u64 height, bool full)
         return NULL;
     }
     json_t *object = rpc_json_header(&block.header, &block.hash, false);
-    rpc_put(object, "size", json_quantity(block_size(&block)));
+    rpc_put(object, "size", json_quantity(rpc_block_size(&block.header, &block.body)));
     rpc_put(object, "transactions", txs);
+    rpc_put_body(object, &block.header, &block.body);
     return object;
 }
 
 /* What the next block would be without any transaction. */
 static json_t *pending_block(struct rpc_request *r)
 {
-    struct block_env env;
     struct rpc_block_data block = {0};
     struct loop *loop = r->rpc->options.loop;
     u64 time = loop != NULL ? loop_wall_ms(loop) / 1000 : 0;
-    if (!rpc_fine(r, app_env_after(r->app, rpc_head(r), time, &env))) {
+    if (!rpc_fine(r, app_header_after(r->app, rpc_head(r), time, &block.header))) {
         return NULL;
     }
-    block_header_init(&block.header);
-    block.header.number = env.height;
-    block.header.parent_hash = env.parent_hash;
-    block.header.gas_limit = env.gas_limit;
-    block.header.time = env.time;
-    block.header.base_fee = env.base_fee;
-    block.header.prev_randao = env.prev_randao;
     block.header.state_root = state_head(app_state(r->app)).root;
     json_t *object = rpc_json_header(&block.header, NULL, true);
-    rpc_put(object, "size", json_quantity(block_size(&block)));
+    rpc_put(object, "size", json_quantity(rpc_block_size(&block.header, &block.body)));
     rpc_put(object, "transactions", json_array());
+    rpc_put_body(object, &block.header, &block.body);
     return object;
 }
 
@@ -179,22 +177,51 @@ json_t *rpc_tx_count_by_hash(struct rpc_request *r)
     return rpc_read_block_hash(r, 0, &block) ? tx_count(r, &block) : NULL;
 }
 
+static json_t *uncle_count(struct rpc_request *r, const struct rpc_block *block)
+{
+    struct rpc_block_data data;
+    if (!block->is_found) {
+        return json_null();
+    }
+    if (block->is_pending) {
+        return json_quantity(0);
+    }
+    return rpc_load_txs(r, block->height, &data) ? json_quantity(data.body.ommer_count) : NULL;
+}
+
 json_t *rpc_uncle_count_by_number(struct rpc_request *r)
 {
     struct rpc_block block;
-    if (!rpc_find_block(r, rpc_param(r, 0), &block)) {
-        return NULL;
-    }
-    return block.is_found ? json_quantity(0) : json_null();
+    return rpc_find_block(r, rpc_param(r, 0), &block) ? uncle_count(r, &block) : NULL;
 }
 
 json_t *rpc_uncle_count_by_hash(struct rpc_request *r)
 {
     struct rpc_block block;
-    if (!rpc_read_block_hash(r, 0, &block)) {
+    return rpc_read_block_hash(r, 0, &block) ? uncle_count(r, &block) : NULL;
+}
+
+/* An ommer as a block without transactions. */
+static json_t *uncle(struct rpc_request *r, const struct rpc_block *block, u64 index)
+{
+    struct rpc_block_data data;
+    struct hash hash;
+    if (!block->is_found || block->is_pending) {
+        return json_null();
+    }
+    if (!rpc_load_txs(r, block->height, &data)) {
         return NULL;
     }
-    return block.is_found ? json_quantity(0) : json_null();
+    if (index >= data.body.ommer_count) {
+        return json_null();
+    }
+    const struct block_header *header = &data.body.ommer_headers[index];
+    const struct block_body none = {0};
+    block_header_hash(&hash, header);
+    json_t *object = rpc_json_header(header, &hash, false);
+    rpc_put(object, "size", json_quantity(rpc_block_size(header, &none)));
+    rpc_put_body(object, header, &none);
+    return object;
 }
 
 json_t *rpc_uncle_by_number(struct rpc_request *r)
@@ -202,14 +229,15 @@ json_t *rpc_uncle_by_number(struct rpc_request *r)
     struct rpc_block block;
     u64 index;
     bool fine = rpc_find_block(r, rpc_param(r, 0), &block) && rpc_read_quantity(r, 1, &index);
-    return fine ? json_null() : NULL;
+    return fine ? uncle(r, &block, index) : NULL;
 }
 
 json_t *rpc_uncle_by_hash(struct rpc_request *r)
 {
-    struct hash hash;
+    struct rpc_block block;
     u64 index;
-    return rpc_read_hash(r, 0, &hash) && rpc_read_quantity(r, 1, &index) ? json_null() : NULL;
+    bool fine = rpc_read_block_hash(r, 0, &block) && rpc_read_quantity(r, 1, &index);
+    return fine ? uncle(r, &block, index) : NULL;
 }
 
 /* --- transactions --- */
@@ -348,7 +376,7 @@ json_t *rpc_raw_block(struct rpc_request *r)
         return NULL;
     }
     struct buf text;
-    buf_init(&text, BLOCK_BODY_BYTES_MAX + KIB(64));
+    buf_init(&text, BLOCK_BYTES_MAX);
     block_encode(&text, &block.header, &block.body);
     json_t *result = rpc_fine(r, buf_done(&text)) ? json_data(buf_bytes(&text)) : NULL;
     buf_free(&text);

@@ -1,178 +1,62 @@
-/* calls.c: eth_call, eth_estimateGas, eth_sendRawTransaction. */
+/* calls.c: eth_call, eth_estimateGas, eth_createAccessList, eth_sendRawTransaction. */
+#include "base/map.h"
 #include "codec/abi.h"
+#include "ledger/precompile/precompile.h"
+#include "ledger/rpc/call_forms.h"
 #include "ledger/rpc/methods.h"
 
 #define REASON_BYTES_MAX 300
-#define ACCESS_MAX 1024 /* addresses and slots of an access list together */
+#define ACCESS_LIST_ROUNDS 8
+#define ACCESS_LIST_MAX 16384 /* addresses and slots */
 
-/* --- reading a call --- */
+/* --- a call at a block --- */
 
-static bool bad_member(struct rpc_request *r, const char *key)
+/* What clients want to know does not depend on fees unless they name one: the base fee is zero
+ * then, as with every Ethereum client. */
+static err prepare(void *ctx, struct app_dry *dry)
 {
-    rpc_refuse(r, RPC_INVALID_PARAMS, "the call's \"%s\" is wrong", key);
-    return false;
-}
-
-/* Members of value null count as absent. */
-static const json_t *find(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    return json_is_null(value) ? NULL : value;
-}
-
-static bool read_amount(struct rpc_request *r, const json_t *object, const char *key,
-                        struct u256 *ret)
-{
-    const json_t *value = find(object, key);
-    u8 word[32];
-    if (value == NULL) {
-        *ret = u256_from_u64(0);
-        return true;
+    const struct rpc_call_at *at = ctx;
+    rpc_block_override_env(&at->block_overrides, &dry->env);
+    if (!at->call.has_fee) {
+        dry->env.base_fee = u256_from_u64(0);
     }
-    if (!json_read_quantity256(value, word)) {
-        return bad_member(r, key);
-    }
-    *ret = u256_from_be(word);
-    return true;
+    dry->executor.moves = at->moves;
+    return rpc_override_apply(&at->overrides, &dry->journal);
 }
 
-static bool read_party(struct rpc_request *r, const json_t *object, const char *key,
-                       struct address *ret, bool *ret_given)
+static bool price_call(struct rpc_request *r, struct rpc_call_at *at, struct block_env *env)
 {
-    const json_t *value = find(object, key);
-    *ret = (struct address){{0}};
-    *ret_given = value != NULL;
-    return value == NULL || json_read_fixed(value, ret->b, sizeof ret->b) || bad_member(r, key);
-}
-
-static bool read_fee(struct rpc_request *r, const json_t *object, struct u256 *ret)
-{
-    struct u256 price;
-    struct u256 max_fee;
-    struct u256 tip;
-    bool is_new = find(object, "maxFeePerGas") != NULL || find(object, "maxPriorityFeePerGas");
-    if (is_new && find(object, "gasPrice") != NULL) {
-        rpc_refuse(r, RPC_INVALID_PARAMS,
-                   "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified");
+    struct u256 price = u256_from_u64(0);
+    if (at->call.has_fee && !rpc_call_price(&at->call, env->base_fee, &price)) {
+        rpc_refuse(r, RPC_SERVER, "%s", tx_verdict_text(TX_FEE_BELOW_BASE));
         return false;
     }
-    if (!read_amount(r, object, "gasPrice", &price) ||
-        !read_amount(r, object, "maxFeePerGas", &max_fee) ||
-        !read_amount(r, object, "maxPriorityFeePerGas", &tip)) {
+    at->request = rpc_call_request(&at->call, price);
+    return true;
+}
+
+bool rpc_read_call_at(struct rpc_request *r, struct rpc_call_at *ret)
+{
+    struct block_env env;
+    *ret = (struct rpc_call_at){0};
+    /* the view tells apart what is no longer kept from what fails */
+    if (!rpc_read_call(r, 0, &ret->call) || !rpc_read_block(r, 1, &ret->block) ||
+        !rpc_read_overrides(r, rpc_param(r, 2), &ret->overrides) ||
+        !rpc_read_block_overrides(r, rpc_param(r, 3), &ret->block_overrides) ||
+        rpc_view(r, ret->block.height) == NULL ||
+        !rpc_fine(r, app_env_of(r->app, ret->block.height, &env))) {
         return false;
     }
-    *ret = is_new ? max_fee : price;
-    return true;
-}
-
-static bool read_input(struct rpc_request *r, const json_t *object, bytes *ret)
-{
-    const json_t *input = find(object, "input");
-    const json_t *data = find(object, "data");
-    if (input != NULL && data != NULL && !json_equal(input, data)) {
-        rpc_refuse(r, RPC_INVALID_PARAMS, "both \"data\" and \"input\" are set and not equal");
-        return false;
-    }
-    *ret = bytes_make("", 0);
-    const json_t *value = input != NULL ? input : data;
-    return value == NULL || json_read_data(value, &r->arena, ret) || bad_member(r, "input");
-}
-
-static bool read_access_entry(struct rpc_request *r, const json_t *entry, size_t *left,
-                              struct tx_access *ret)
-{
-    const json_t *keys = json_object_get(entry, "storageKeys");
-    size_t count = json_array_size(keys);
-    if (!json_read_fixed(json_object_get(entry, "address"), ret->address.b,
-                         sizeof ret->address.b) ||
-        (keys != NULL && !json_is_array(keys)) || count + 1 > *left) {
-        return bad_member(r, "accessList");
-    }
-    *left -= count + 1;
-    ret->slots = ARENA_ARRAY(&r->arena, struct hash, count + 1);
-    if (ret->slots == NULL) {
-        return rpc_fault(r, ERR_LIMIT);
-    }
-    for (ret->slot_count = 0; ret->slot_count < count; ret->slot_count++) {
-        u8 *slot = ret->slots[ret->slot_count].b;
-        if (!json_read_fixed(json_array_get(keys, ret->slot_count), slot, 32)) {
-            return bad_member(r, "accessList");
-        }
-    }
-    return true;
-}
-
-static bool read_access(struct rpc_request *r, const json_t *object, struct call_request *ret)
-{
-    const json_t *list = find(object, "accessList");
-    size_t count = json_array_size(list);
-    size_t left = ACCESS_MAX;
-    if (list == NULL) {
-        return true;
-    }
-    if (!json_is_array(list) || count > ACCESS_MAX) {
-        return bad_member(r, "accessList");
-    }
-    struct tx_access *access = ARENA_ARRAY(&r->arena, struct tx_access, count + 1);
-    if (access == NULL) {
-        return rpc_fault(r, ERR_LIMIT);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!read_access_entry(r, json_array_get(list, i), &left, &access[i])) {
-            return false;
-        }
-    }
-    ret->access = access;
-    ret->access_count = count;
-    return true;
-}
-
-static bool check_kind(struct rpc_request *r, const json_t *object)
-{
-    static const char *const unsupported[] = {"blobVersionedHashes", "blobs", "authorizationList"};
-    const json_t *chain = find(object, "chainId");
-    u64 id;
-    for (size_t i = 0; i < COUNT_OF(unsupported); i++) {
-        if (find(object, unsupported[i]) != NULL) {
-            rpc_refuse(r, RPC_INVALID_PARAMS, "%s: transaction type not supported", unsupported[i]);
-            return false;
-        }
-    }
-    if (chain != NULL && (!json_read_quantity(chain, &id) || id != app_info_now(r->app).chain_id)) {
-        return bad_member(r, "chainId");
-    }
-    return true;
-}
-
-bool rpc_read_call(struct rpc_request *r, size_t i, struct call_request *ret)
-{
-    const json_t *object = rpc_param(r, i);
-    struct call_request call = {0};
-    bool has_from;
-    bool has_to;
-    if (!json_is_object(object)) {
-        rpc_refuse(r, RPC_INVALID_PARAMS, "invalid argument %zu: a call is an object", i);
-        return false;
-    }
-    const json_t *gas = find(object, "gas");
-    if (gas != NULL && !json_read_quantity(gas, &call.gas_limit)) {
-        return bad_member(r, "gas");
-    }
-    if (!check_kind(r, object) || !read_party(r, object, "from", &call.from, &has_from) ||
-        !read_party(r, object, "to", &call.to, &has_to) ||
-        !read_amount(r, object, "value", &call.value) || !read_fee(r, object, &call.max_fee) ||
-        !read_input(r, object, &call.input) || !read_access(r, object, &call)) {
-        return false;
-    }
-    call.is_create = !has_to;
-    *ret = call;
-    return true;
+    rpc_block_override_env(&ret->block_overrides, &env);
+    ret->options =
+        (struct app_call_options){.height = ret->block.height, .prepare = prepare, .ctx = ret};
+    return rpc_override_moves(r, &ret->overrides, env.fork, &ret->moves) &&
+           price_call(r, ret, &env);
 }
 
 /* --- results --- */
 
-/* The text of Error(string), or NULL. */
-static const char *revert_reason(struct rpc_request *r, bytes output)
+const char *rpc_revert_reason(struct rpc_request *r, bytes output)
 {
     static const u8 selector[] = {0x08, 0xc3, 0x79, 0xa0};
     const struct abi_type type = {.kind = ABI_STRING};
@@ -190,7 +74,7 @@ static const char *revert_reason(struct rpc_request *r, bytes output)
     return text != NULL ? arena_str(&r->arena, value.data) : NULL;
 }
 
-static json_t *refuse_result(struct rpc_request *r, const struct exec_result *result)
+json_t *rpc_refuse_result(struct rpc_request *r, const struct exec_result *result)
 {
     if (result->verdict != TX_VALID) {
         return rpc_refuse(r, RPC_SERVER, "%s", tx_verdict_text(result->verdict));
@@ -198,58 +82,192 @@ static json_t *refuse_result(struct rpc_request *r, const struct exec_result *re
     if (result->status != EVM_REVERTED) {
         return rpc_refuse(r, RPC_SERVER, "%s", evm_status_text(result->status));
     }
-    const char *reason = revert_reason(r, result->output);
+    const char *reason = rpc_revert_reason(r, result->output);
     r->data = json_data(result->output);
     return rpc_refuse(r, RPC_REVERTED, "execution reverted%s%s", reason != NULL ? ": " : "",
                       reason != NULL ? reason : "");
 }
 
-/* Parameters behind the block (geth's state and block overrides) are not supported. */
-static bool no_overrides(struct rpc_request *r)
+json_t *rpc_eth_call(struct rpc_request *r)
 {
-    for (size_t i = 2; i < json_array_size(r->params); i++) {
-        const json_t *value = rpc_param(r, i);
-        if (value != NULL && !(json_is_object(value) && json_object_size(value) == 0)) {
-            rpc_refuse(r, RPC_INVALID_PARAMS, "invalid argument %zu: overrides not supported", i);
+    struct rpc_call_at at;
+    struct exec_result result;
+    if (!rpc_read_call_at(r, &at) ||
+        !rpc_fine(r, app_call(r->app, &at.options, &at.request, &r->arena, &result))) {
+        return NULL;
+    }
+    bool success = result.verdict == TX_VALID && result.success;
+    return success ? json_data(result.output) : rpc_refuse_result(r, &result);
+}
+
+json_t *rpc_estimate_gas(struct rpc_request *r)
+{
+    struct rpc_call_at at;
+    struct exec_result result;
+    u64 gas;
+    if (!rpc_read_call_at(r, &at) ||
+        !rpc_fine(r, app_estimate(r->app, &at.options, &at.request, &r->arena, &result, &gas))) {
+        return NULL;
+    }
+    bool success = result.verdict == TX_VALID && result.success;
+    return success ? json_quantity(gas) : rpc_refuse_result(r, &result);
+}
+
+/* --- eth_createAccessList --- */
+
+/* Addresses in the order in which they were first seen, each with its slots likewise. */
+struct seen {
+    struct arena *arena;
+    struct tx_access *items;
+    size_t count;
+    size_t total; /* addresses and slots */
+    bool is_full;
+};
+
+static struct tx_access *see_account(struct seen *seen, const struct address *address)
+{
+    for (size_t i = 0; i < seen->count; i++) {
+        if (address_eq(&seen->items[i].address, address)) {
+            return &seen->items[i];
+        }
+    }
+    if (seen->total == ACCESS_LIST_MAX) {
+        seen->is_full = true;
+        return NULL;
+    }
+    seen->total++;
+    seen->items[seen->count] = (struct tx_access){.address = *address};
+    return &seen->items[seen->count++];
+}
+
+static void on_account(void *ctx, const struct address *address)
+{
+    (void)see_account(ctx, address); /* a full list is reported at the end */
+}
+
+static void on_slot(void *ctx, const struct address *address, const struct hash *slot)
+{
+    struct seen *seen = ctx;
+    struct tx_access *access = see_account(seen, address);
+    for (size_t i = 0; access != NULL && i < access->slot_count; i++) {
+        if (hash_eq(&access->slots[i], slot)) {
+            return;
+        }
+    }
+    if (access == NULL || seen->total == ACCESS_LIST_MAX) {
+        seen->is_full = true;
+        return;
+    }
+    if ((access->slot_count & (access->slot_count - 1)) == 0) { /* 0, 1, 2, 4 …: twice the room */
+        size_t cap = access->slot_count == 0 ? 1 : 2 * access->slot_count;
+        struct hash *slots = ARENA_ARRAY(seen->arena, struct hash, cap);
+        if (slots == NULL) {
+            seen->is_full = true;
+            return;
+        }
+        if (access->slot_count > 0) {
+            memcpy(slots, access->slots, access->slot_count * sizeof *slots);
+        }
+        access->slots = slots;
+    }
+    seen->total++;
+    access->slots[access->slot_count++] = *slot;
+}
+
+/* What is warm anyhow needs no entry unless it has slots: sender, receiver, precompiles. */
+static bool is_warm(const struct rpc_call_at *at, const struct address *receiver, enum fork fork,
+                    const struct address *address)
+{
+    return address_eq(address, &at->request.from) || address_eq(address, receiver) ||
+           precompile_find(fork, address) != NULL;
+}
+
+static void keep_cold(struct seen *seen, const struct rpc_call_at *at,
+                      const struct address *receiver, enum fork fork)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < seen->count; i++) {
+        if (seen->items[i].slot_count > 0 ||
+            !is_warm(at, receiver, fork, &seen->items[i].address)) {
+            seen->items[kept++] = seen->items[i];
+        }
+    }
+    seen->count = kept;
+}
+
+static bool trace_access(struct rpc_request *r, struct rpc_call_at *at, struct seen *seen,
+                         struct exec_result *ret_result)
+{
+    const struct evm_tracer tracer = {.ctx = seen, .account = on_account, .slot = on_slot};
+    struct block_env env;
+    *seen = (struct seen){.arena = &r->arena,
+                          .items = ARENA_ARRAY(&r->arena, struct tx_access, ACCESS_LIST_MAX + 1)};
+    if (seen->items == NULL) {
+        return rpc_fault(r, ERR_LIMIT);
+    }
+    at->options.tracer = &tracer;
+    err e = app_call(r->app, &at->options, &at->request, &r->arena, ret_result);
+    at->options.tracer = NULL;
+    if (!rpc_fine(r, e) || !rpc_fine(r, app_env_of(r->app, at->block.height, &env))) {
+        return false;
+    }
+    const struct address *receiver = at->request.is_create ? &ret_result->created : &at->request.to;
+    keep_cold(seen, at, receiver, env.fork);
+    return !seen->is_full || rpc_fault(r, ERR_LIMIT);
+}
+
+static bool same_list(const struct seen *seen, const struct call_request *request)
+{
+    if (seen->count != request->access_count) {
+        return false;
+    }
+    for (size_t i = 0; i < seen->count; i++) {
+        if (!address_eq(&seen->items[i].address, &request->access[i].address) ||
+            seen->items[i].slot_count != request->access[i].slot_count) {
             return false;
         }
     }
     return true;
 }
 
-static bool read_call_at(struct rpc_request *r, struct call_request *ret_call,
-                         struct rpc_block *ret_block)
+static json_t *json_access_result(struct rpc_request *r, const struct seen *seen,
+                                  const struct exec_result *result)
 {
-    /* the view tells apart what is no longer kept from what fails */
-    return rpc_read_call(r, 0, ret_call) && rpc_read_block(r, 1, ret_block) && no_overrides(r) &&
-           rpc_view(r, ret_block->height) != NULL;
+    const struct tx shape = {.access = seen->items, .access_count = seen->count};
+    json_t *object = json_object();
+    rpc_put(object, "accessList", rpc_json_access(&shape));
+    if (!result->success) {
+        const char *reason = rpc_revert_reason(r, result->output);
+        rpc_put(object, "error",
+                json_string(reason != NULL ? reason : evm_status_text(result->status)));
+    }
+    rpc_put(object, "gasUsed", json_quantity(result->gas_used));
+    return object;
 }
 
-json_t *rpc_eth_call(struct rpc_request *r)
+/* The list changes what the call costs, and so may change what it does: until it stays as it is. */
+json_t *rpc_create_access_list(struct rpc_request *r)
 {
-    struct call_request call;
-    struct rpc_block block;
+    struct rpc_call_at at;
+    struct seen seen;
     struct exec_result result;
-    if (!read_call_at(r, &call, &block) ||
-        !rpc_fine(r, app_call(r->app, block.height, &call, &r->arena, &result))) {
+    if (!rpc_read_call_at(r, &at)) {
         return NULL;
     }
-    bool success = result.verdict == TX_VALID && result.success;
-    return success ? json_data(result.output) : refuse_result(r, &result);
-}
-
-json_t *rpc_estimate_gas(struct rpc_request *r)
-{
-    struct call_request call;
-    struct rpc_block block;
-    struct exec_result result;
-    u64 gas;
-    if (!read_call_at(r, &call, &block) ||
-        !rpc_fine(r, app_estimate(r->app, block.height, &call, &r->arena, &result, &gas))) {
-        return NULL;
+    for (size_t round = 0; round < ACCESS_LIST_ROUNDS; round++) {
+        if (!trace_access(r, &at, &seen, &result)) {
+            return NULL;
+        }
+        if (result.verdict != TX_VALID) {
+            return rpc_refuse_result(r, &result);
+        }
+        if (same_list(&seen, &at.request)) {
+            break;
+        }
+        at.request.access = seen.items;
+        at.request.access_count = seen.count;
     }
-    bool success = result.verdict == TX_VALID && result.success;
-    return success ? json_quantity(gas) : refuse_result(r, &result);
+    return json_access_result(r, &seen, &result);
 }
 
 json_t *rpc_send_raw(struct rpc_request *r)

@@ -2,6 +2,8 @@
 #include "ledger/rpc/internal.h"
 
 #include "base/assert.h"
+#include "codec/rlp.h"
+#include "crypto/hash.h"
 
 void rpc_put(json_t *object, const char *key, json_t *value)
 {
@@ -29,6 +31,25 @@ static void put_pending_fields(json_t *block, const struct block_header *header,
     rpc_put(block, "miner", is_pending ? json_null() : rpc_json_address(&header->coinbase));
 }
 
+/* What London and later forks added. */
+static void put_later_fields(json_t *block, const struct block_header *header)
+{
+    if (header->form >= BLOCK_LONDON) {
+        rpc_put(block, "baseFeePerGas", rpc_json_u256(header->base_fee));
+    }
+    if (header->form >= BLOCK_SHANGHAI) {
+        rpc_put(block, "withdrawalsRoot", rpc_json_hash(&header->withdrawals_root));
+    }
+    if (header->form >= BLOCK_CANCUN) {
+        rpc_put(block, "blobGasUsed", json_quantity(header->blob_gas_used));
+        rpc_put(block, "excessBlobGas", json_quantity(header->excess_blob_gas));
+        rpc_put(block, "parentBeaconBlockRoot", rpc_json_hash(&header->parent_beacon_root));
+    }
+    if (header->form >= BLOCK_PRAGUE) {
+        rpc_put(block, "requestsHash", rpc_json_hash(&header->requests_hash));
+    }
+}
+
 json_t *rpc_json_header(const struct block_header *header, const struct hash *hash, bool is_pending)
 {
     json_t *block = json_object();
@@ -46,15 +67,41 @@ json_t *rpc_json_header(const struct block_header *header, const struct hash *ha
     rpc_put(block, "timestamp", json_quantity(header->time));
     rpc_put(block, "extraData", json_data(bytes_make(header->extra, header->extra_len)));
     rpc_put(block, "mixHash", rpc_json_hash(&header->prev_randao));
-    rpc_put(block, "baseFeePerGas", rpc_json_u256(header->base_fee));
-    rpc_put(block, "withdrawalsRoot", rpc_json_hash(&header->withdrawals_root));
-    rpc_put(block, "blobGasUsed", json_quantity(header->blob_gas_used));
-    rpc_put(block, "excessBlobGas", json_quantity(header->excess_blob_gas));
-    rpc_put(block, "parentBeaconBlockRoot", rpc_json_hash(&header->parent_beacon_root));
-    rpc_put(block, "requestsHash", rpc_json_hash(&header->requests_hash));
-    rpc_put(block, "uncles", json_array());
-    rpc_put(block, "withdrawals", json_array());
+    put_later_fields(block, header);
     return block;
+}
+
+static json_t *json_withdrawal(const struct block_withdrawal *withdrawal)
+{
+    json_t *object = json_object();
+    rpc_put(object, "index", json_quantity(withdrawal->index));
+    rpc_put(object, "validatorIndex", json_quantity(withdrawal->validator));
+    rpc_put(object, "address", rpc_json_address(&withdrawal->address));
+    rpc_put(object, "amount", json_quantity(withdrawal->amount_gwei));
+    return object;
+}
+
+json_t *rpc_json_withdrawals(const struct block_body *body)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < body->withdrawal_count; i++) {
+        json_array_append_new(list, json_withdrawal(&body->withdrawals[i]));
+    }
+    return list;
+}
+
+void rpc_put_body(json_t *block, const struct block_header *header, const struct block_body *body)
+{
+    json_t *uncles = json_array();
+    for (size_t i = 0; i < body->ommer_count; i++) {
+        struct hash hash;
+        block_header_hash(&hash, &body->ommer_headers[i]);
+        json_array_append_new(uncles, rpc_json_hash(&hash));
+    }
+    rpc_put(block, "uncles", uncles);
+    if (header->form >= BLOCK_SHANGHAI) {
+        rpc_put(block, "withdrawals", rpc_json_withdrawals(body));
+    }
 }
 
 /* --- transactions --- */
@@ -70,7 +117,7 @@ static void put_place(json_t *object, const struct rpc_place *place)
     rpc_put(object, "transactionIndex", block != NULL ? json_quantity(place->index) : json_null());
 }
 
-static json_t *json_access(const struct tx *tx)
+json_t *rpc_json_access(const struct tx *tx)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < tx->access_count; i++) {
@@ -86,6 +133,42 @@ static json_t *json_access(const struct tx *tx)
     return list;
 }
 
+static json_t *json_authorizations(const struct tx *tx)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < tx->authorization_count; i++) {
+        const struct tx_authorization *authorization = &tx->authorizations[i];
+        json_t *item = json_object();
+        rpc_put(item, "chainId", rpc_json_u256(authorization->chain_id));
+        rpc_put(item, "address", rpc_json_address(&authorization->address));
+        rpc_put(item, "nonce", json_quantity(authorization->nonce));
+        rpc_put(item, "yParity", json_quantity(authorization->parity));
+        rpc_put(item, "r", json_quantity256(authorization->r));
+        rpc_put(item, "s", json_quantity256(authorization->s));
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+/* What only some types have. */
+static void put_lists(json_t *object, const struct tx *tx)
+{
+    if (tx->type != TX_LEGACY) {
+        rpc_put(object, "accessList", rpc_json_access(tx));
+    }
+    if (tx->type == TX_BLOB) {
+        json_t *hashes = json_array();
+        for (size_t i = 0; i < tx->blob_count; i++) {
+            json_array_append_new(hashes, rpc_json_hash(&tx->blob_hashes[i]));
+        }
+        rpc_put(object, "maxFeePerBlobGas", rpc_json_u256(tx->max_blob_fee));
+        rpc_put(object, "blobVersionedHashes", hashes);
+    }
+    if (tx->type == TX_SET_CODE) {
+        rpc_put(object, "authorizationList", json_authorizations(tx));
+    }
+}
+
 static void put_signature(json_t *object, const struct tx *tx)
 {
     u64 parity = tx->signature.b[64];
@@ -93,7 +176,6 @@ static void put_signature(json_t *object, const struct tx *tx)
     if (tx->type == TX_LEGACY) {
         v = tx->has_chain_id ? 35 + 2 * tx->chain_id + parity : 27 + parity; /* EIP-155 */
     } else {
-        rpc_put(object, "accessList", json_access(tx));
         rpc_put(object, "yParity", json_quantity(parity));
     }
     if (tx->has_chain_id) {
@@ -109,16 +191,16 @@ static struct u256 gas_price(const struct tx *tx, const struct rpc_place *place)
 {
     struct u256 price = tx->max_fee;
     struct u256 tip;
-    if (place->block != NULL) {
-        assert_that(tx_price(tx, place->block->header.base_fee, &price, &tip));
+    if (place->block != NULL && tx_price(tx, place->block->header.base_fee, &price, &tip)) {
+        return price;
     }
-    return price;
+    return tx->max_fee;
 }
 
 static void put_fees(json_t *object, const struct tx *tx, const struct rpc_place *place)
 {
     rpc_put(object, "gasPrice", rpc_json_u256(gas_price(tx, place)));
-    if (tx->type == TX_DYNAMIC_FEE) {
+    if (tx->type >= TX_DYNAMIC_FEE) {
         rpc_put(object, "maxFeePerGas", rpc_json_u256(tx->max_fee));
         rpc_put(object, "maxPriorityFeePerGas", rpc_json_u256(tx->max_priority));
     }
@@ -128,6 +210,25 @@ static void put_fees(json_t *object, const struct tx *tx, const struct rpc_place
 static bool sender_of(struct rpc_request *r, const struct tx *tx, struct address *ret)
 {
     return tx_sender(tx, ret) || rpc_fault(r, ERR_INTEGRITY);
+}
+
+json_t *rpc_json_decoded_tx(const struct tx *tx, const struct hash *hash,
+                            const struct address *from, const struct rpc_place *place)
+{
+    json_t *object = json_object();
+    put_place(object, place);
+    rpc_put(object, "hash", rpc_json_hash(hash));
+    rpc_put(object, "type", json_quantity((u64)tx->type));
+    rpc_put(object, "from", rpc_json_address(from));
+    rpc_put(object, "to", tx->is_create ? json_null() : rpc_json_address(&tx->to));
+    rpc_put(object, "nonce", json_quantity(tx->nonce));
+    rpc_put(object, "value", rpc_json_u256(tx->value));
+    rpc_put(object, "gas", json_quantity(tx->gas_limit));
+    put_fees(object, tx, place);
+    rpc_put(object, "input", json_data(tx->input));
+    put_lists(object, tx);
+    put_signature(object, tx);
+    return object;
 }
 
 json_t *rpc_json_tx(struct rpc_request *r, bytes raw, const struct address *sender,
@@ -145,19 +246,7 @@ json_t *rpc_json_tx(struct rpc_request *r, bytes raw, const struct address *send
         return NULL;
     }
     tx_hash(&hash, raw);
-    json_t *object = json_object();
-    put_place(object, place);
-    rpc_put(object, "hash", rpc_json_hash(&hash));
-    rpc_put(object, "type", json_quantity((u64)tx.type));
-    rpc_put(object, "from", rpc_json_address(&from));
-    rpc_put(object, "to", tx.is_create ? json_null() : rpc_json_address(&tx.to));
-    rpc_put(object, "nonce", json_quantity(tx.nonce));
-    rpc_put(object, "value", rpc_json_u256(tx.value));
-    rpc_put(object, "gas", json_quantity(tx.gas_limit));
-    put_fees(object, &tx, place);
-    rpc_put(object, "input", json_data(tx.input));
-    put_signature(object, &tx);
-    return object;
+    return rpc_json_decoded_tx(&tx, &hash, &from, place);
 }
 
 /* --- receipts and logs --- */
@@ -195,6 +284,43 @@ static json_t *json_logs(const struct rpc_place *place, const struct hash *hash)
     return logs;
 }
 
+/* The address of the contract that a creation made (yellow paper 7). */
+static struct address created_address(const struct address *sender, u64 nonce)
+{
+    struct buf text;
+    struct hash hash;
+    struct address address;
+    buf_init(&text, 64);
+    size_t list = rlp_list_begin(&text);
+    rlp_put_bytes(&text, BYTES_OF(*sender));
+    rlp_put_u64(&text, nonce);
+    rlp_list_end(&text, list);
+    keccak256(&hash, buf_bytes(&text));
+    buf_free(&text);
+    memcpy(address.b, hash.b + 12, sizeof address.b);
+    return address;
+}
+
+static void put_blob_gas(struct rpc_request *r, json_t *object, const struct tx *tx,
+                         const struct block_header *header)
+{
+    if (tx->type == TX_BLOB) {
+        const struct rules_blobs *blobs = rules_blobs_at(app_rules(r->app), header->time);
+        struct u256 price = rules_blob_base_fee(blobs, header->excess_blob_gas);
+        rpc_put(object, "blobGasUsed", json_quantity(tx_blob_gas(tx)));
+        rpc_put(object, "blobGasPrice", rpc_json_u256(price));
+    }
+}
+
+static void put_outcome(json_t *object, const struct receipt *receipt)
+{
+    if (receipt->has_root) {
+        rpc_put(object, "root", rpc_json_hash(&receipt->root));
+    } else {
+        rpc_put(object, "status", json_quantity(receipt->success));
+    }
+}
+
 json_t *rpc_json_receipt(struct rpc_request *r, const struct rpc_place *place)
 {
     const struct rpc_block_data *block = place->block;
@@ -207,6 +333,7 @@ json_t *rpc_json_receipt(struct rpc_request *r, const struct rpc_place *place)
     if (!rpc_decode_tx(r, raw, &tx) || !sender_of(r, &tx, &from)) {
         return NULL;
     }
+    struct address created = created_address(&from, tx.nonce);
     tx_hash(&hash, raw);
     json_t *object = json_object();
     rpc_put(object, "transactionHash", rpc_json_hash(&hash));
@@ -218,10 +345,11 @@ json_t *rpc_json_receipt(struct rpc_request *r, const struct rpc_place *place)
     rpc_put(object, "cumulativeGasUsed", json_quantity(receipt->cumulative_gas));
     rpc_put(object, "gasUsed", json_quantity(receipt->cumulative_gas - before));
     rpc_put(object, "effectiveGasPrice", rpc_json_u256(gas_price(&tx, place)));
-    rpc_put(object, "contractAddress", json_null()); /* there are no creations */
+    rpc_put(object, "contractAddress", tx.is_create ? rpc_json_address(&created) : json_null());
     rpc_put(object, "logs", json_logs(place, &hash));
     rpc_put(object, "logsBloom", json_data(BYTES_OF(receipt->bloom)));
     rpc_put(object, "type", json_quantity(receipt->type));
-    rpc_put(object, "status", json_quantity(receipt->success));
+    put_blob_gas(r, object, &tx, &block->header);
+    put_outcome(object, receipt);
     return object;
 }

@@ -116,6 +116,8 @@ bool rpc_load_header(struct rpc_request *r, u64 height, struct rpc_block_data *r
 bool rpc_load_txs(struct rpc_request *r, u64 height, struct rpc_block_data *ret);
 /* rpc_load_receipts: after rpc_load_txs(). */
 bool rpc_load_receipts(struct rpc_request *r, u64 height, struct rpc_block_data *ret);
+/* rpc_block_size: of the whole block's encoding. */
+u64 rpc_block_size(const struct block_header *header, const struct block_body *body);
 /* rpc_decode_tx: a stored transaction; its access list lies in the call's arena. */
 bool rpc_decode_tx(struct rpc_request *r, bytes raw, struct tx *ret);
 
@@ -126,6 +128,8 @@ void rpc_put(json_t *object, const char *key, json_t *value);
 json_t *rpc_json_u256(struct u256 value);
 json_t *rpc_json_hash(const struct hash *hash);
 json_t *rpc_json_address(const struct address *address);
+/* rpc_json_access: the access list of a transaction. */
+json_t *rpc_json_access(const struct tx *tx);
 
 /* Where a transaction is; block NULL: in the pool. */
 struct rpc_place {
@@ -135,24 +139,25 @@ struct rpc_place {
 /* NULL: refused. sender NULL: recovered from the signature. */
 json_t *rpc_json_tx(struct rpc_request *r, bytes raw, const struct address *sender,
                     const struct rpc_place *place);
+/* rpc_json_decoded_tx: the same of one that is decoded, with its hash and sender. */
+json_t *rpc_json_decoded_tx(const struct tx *tx, const struct hash *hash,
+                            const struct address *from, const struct rpc_place *place);
 json_t *rpc_json_receipt(struct rpc_request *r, const struct rpc_place *place);
 /* log_index counts in the block. */
 json_t *rpc_json_log(const struct journal_log *log, const struct rpc_place *place,
                      const struct hash *tx_hash, u64 log_index);
-/* Of a block without its transactions. is_pending: hash, nonce and miner are null. */
+/* Of a block without its body. is_pending: hash, nonce and miner are null. */
 json_t *rpc_json_header(const struct block_header *header, const struct hash *hash,
                         bool is_pending);
+/* rpc_put_body: uncles, and withdrawals from Shanghai on; not the transactions. */
+void rpc_put_body(json_t *block, const struct block_header *header, const struct block_body *body);
+json_t *rpc_json_withdrawals(const struct block_body *body);
 
 /* --- node_methods.c --- */
 
 /* rpc_put_certified: height, header, and the consensus header of the next height with its
  * certificate. */
 bool rpc_put_certified(struct rpc_request *r, json_t *object, u64 height);
-
-/* --- calls.c --- */
-
-/* rpc_read_call: parameter i as a call. */
-bool rpc_read_call(struct rpc_request *r, size_t i, struct call_request *ret);
 
 /* --- logs.c --- */
 

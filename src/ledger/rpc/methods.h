@@ -19,6 +19,7 @@
     X(eth_blockNumber, 0, 0, rpc_block_number)                                                     \
     X(eth_call, 1, 4, rpc_eth_call)                                                                \
     X(eth_chainId, 0, 0, rpc_chain_id)                                                             \
+    X(eth_createAccessList, 1, 4, rpc_create_access_list)                                          \
     X(eth_estimateGas, 1, 4, rpc_estimate_gas)                                                     \
     X(eth_feeHistory, 2, 3, rpc_fee_history)                                                       \
     X(eth_gasPrice, 0, 0, rpc_gas_price)                                                           \
@@ -45,6 +46,7 @@
     X(eth_getUncleCountByBlockNumber, 1, 1, rpc_uncle_count_by_number)                             \
     X(eth_maxPriorityFeePerGas, 0, 0, rpc_priority_fee)                                            \
     X(eth_newBlockFilter, 0, 0, rpc_new_block_filter)                                              \
+    X(eth_simulateV1, 1, 2, rpc_simulate)                                                          \
     X(eth_newFilter, 1, 1, rpc_new_filter)                                                         \
     X(eth_newPendingTransactionFilter, 0, 1, rpc_new_pending_filter)                               \
     X(eth_sendRawTransaction, 1, 1, rpc_send_raw)                                                  \

@@ -591,9 +591,17 @@ static void wrong_calls(void **state)
         "{\"to\":\"" VAULT "\",\"chainId\":\"0x1\"}",
         "{\"to\":\"" VAULT "\",\"accessList\":7}",
         "{\"to\":\"" VAULT "\",\"accessList\":[{\"address\":\"" VAULT "\",\"storageKeys\":7}]}",
-        "{\"to\":\"" VAULT "\",\"blobVersionedHashes\":[]}",
-        "{\"to\":\"" VAULT "\",\"authorizationList\":[]}",
-        "{\"to\":\"" VAULT "\"},\"latest\",{\"" VAULT "\":{\"balance\":\"0x1\"}}",
+        "{\"to\":\"" VAULT "\",\"blobVersionedHashes\":[\"0x01\"]}",
+        "{\"to\":\"" VAULT "\",\"blobs\":[]}",
+        "{\"to\":\"" VAULT "\",\"authorizationList\":[{}]}",
+        "{\"to\":\"" VAULT "\"},\"latest\",7",
+        "{\"to\":\"" VAULT "\"},\"latest\",{\"0x12\":{}}",
+        "{\"to\":\"" VAULT "\"},\"latest\",{\"" VAULT "\":{\"balance\":\"1\"}}",
+        "{\"to\":\"" VAULT "\"},\"latest\",{\"" VAULT "\":{\"code\":\"0x1\"}}",
+        "{\"to\":\"" VAULT "\"},\"latest\",{\"" VAULT "\":{\"state\":{},\"stateDiff\":{}}}",
+        "{\"to\":\"" VAULT "\"},\"latest\",{\"" VAULT "\":{\"state\":{\"0x1\":\"0x2\"}}}",
+        "{\"to\":\"" VAULT "\"},\"latest\",{},{\"number\":7}",
+        "{\"to\":\"" VAULT "\"},\"latest\",{},{\"feeRecipient\":\"0x\"}",
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         rpc_expect_error(&world, "eth_call", -32602, "", "%s", bad[i]);

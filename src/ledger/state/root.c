@@ -46,8 +46,8 @@ static err change_account(struct rooting *rooting, const struct address *address
         TRY(slots_root(rooting, &key, at, count, &record.storage_root));
     }
     const struct hash no_storage = account_empty_root();
-    record.exists =
-        !account_is_empty(&record.account) || !hash_eq(&record.storage_root, &no_storage);
+    record.exists = record.account.exists || !account_is_empty(&record.account) ||
+                    !hash_eq(&record.storage_root, &no_storage);
     return trie_set_account(&rooting->accounts, &key, &record);
 }
 
