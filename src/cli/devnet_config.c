@@ -72,6 +72,7 @@ err devnet_write_config(const struct devnet_role *role)
     switch (role->kind) {
     case DEVNET_LEDGER:
         put_endpoint(config, "listen", role->host, role->port);
+        put(config, "ws-port", json_integer(role->devnet->ports + DEVNET_PORT_WS));
         break;
     case DEVNET_STORE:
         put_store(config, role);

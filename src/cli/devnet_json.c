@@ -122,7 +122,7 @@ json_t *devnet_describe(const struct devnet *devnet)
     put(object, "version", json_integer(DEVNET_JSON_VERSION));
     put(object, "chain_id", json_integer((json_int_t)chain_id(devnet->chain)));
     put(object, "rpc", url_text("http", ledger->host, ledger->port));
-    put(object, "ws", json_null());      /* +3 is kept for it */
+    put(object, "ws", url_text("ws", ledger->host, (u16)(devnet->ports + DEVNET_PORT_WS)));
     put(object, "console", json_null()); /* +4 */
     put(object, "s3", describe_s3(devnet));
     put(object, "owner", describe_owner(devnet));

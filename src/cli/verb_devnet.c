@@ -59,6 +59,7 @@ static err check_ports(struct devnet *devnet)
         TRY(check_port(devnet, role->host, role->port));
         TRY(check_port(devnet, role->host, role->metrics_port));
     }
+    TRY(check_port(devnet, devnet_ledger(devnet)->host, devnet->ports + DEVNET_PORT_WS));
     return check_port(devnet, devnet_gateway(devnet)->host, devnet->ports + 1u);
 }
 
@@ -351,13 +352,14 @@ const struct verb verb_devnet = {
     .name = "devnet",
     .arguments = "[FLAGS]",
     .summary = "runs a whole network on this machine",
-    .text =
-        "One ledger node, storage nodes of six operators on 127.0.I.1, one gateway, each a "
-        "process\n"
-        "of its own. DIR/devnet.json says where everything is, while it runs. What died stays "
-        "dead\n"
-        "(tests kill on purpose) unless --respawn or `cairn devnet revive` brings it back.\n"
-        "Ports: BASE S3, +1 S3 over TLS, +2 RPC, +30 and +31 data and metrics of storage nodes.",
+    .text = "One ledger node, storage nodes of six operators on 127.0.I.1, one gateway, each a "
+            "process\n"
+            "of its own. DIR/devnet.json says where everything is, while it runs. What died stays "
+            "dead\n"
+            "(tests kill on purpose) unless --respawn or `cairn devnet revive` brings it back.\n"
+            "Ports: BASE S3, +1 S3 over TLS, +2 RPC, +3 RPC over WebSocket, +30 and +31 data and "
+            "metrics\n"
+            "of storage nodes.",
     .examples = "  cairn devnet\n  cairn devnet --data /tmp/try --nodes 30 --ports 9300",
     .flags = flags,
     .run = run,

@@ -19,6 +19,7 @@ static struct {
     const char *metrics;
     const char *cors;
     struct flag_list hosts;
+    u64 ws_port;
     u64 history;
     bool archive;
 } options = {.data = "ledger", .genesis = "genesis.json", .listen = "127.0.0.1:9002"};
@@ -29,6 +30,8 @@ static const struct flag flags[] = {
     {"genesis", FLAG_TEXT, &options.genesis, "FILE", "the beginning of the chain (genesis.json)"},
     {"key", FLAG_TEXT, &options.key, "FILE", "the seat's key, or $CREDENTIALS_DIRECTORY/seat"},
     {"listen", FLAG_TEXT, &options.listen, "HOST:PORT", "JSON-RPC (default 127.0.0.1:9002)"},
+    {"ws-port", FLAG_NUMBER, &options.ws_port, "PORT",
+     "a second port for WebSockets, which the first serves, too"},
     {"metrics", FLAG_TEXT, &options.metrics, "HOST:PORT", "/metrics and /health (default none)"},
     {"rpc-host", FLAG_LIST, &options.hosts, "NAME", "further name a Host header may have"},
     {"cors", FLAG_TEXT, &options.cors, "ORIGIN", "pages that may ask (default any, \"\" none)"},
@@ -89,6 +92,9 @@ static int check(struct cli *cli, struct role *role)
     if (!cli_parse_endpoint(role->rpc_host, &role->node_options.rpc_port, options.listen)) {
         return cli_usage(cli, "--listen is HOST:PORT, not '%s'", options.listen);
     }
+    if (options.ws_port > UINT16_MAX) {
+        return cli_usage(cli, "--ws-port is at most %d", UINT16_MAX);
+    }
     if (options.metrics != NULL &&
         !cli_parse_endpoint(role->metrics_host, &role->node_options.metrics_port,
                             options.metrics)) {
@@ -115,6 +121,8 @@ static int run(struct cli *cli)
     role.node_options.genesis_path = options.genesis;
     role.node_options.secret = &role.secret;
     role.node_options.rpc_host = role.rpc_host;
+    role.node_options.has_ws_port = options.ws_port != 0;
+    role.node_options.ws_port = (u16)options.ws_port;
     role.node_options.rpc_hosts = options.hosts.items;
     role.node_options.rpc_host_count = options.hosts.count;
     role.node_options.cors_origin = options.cors;

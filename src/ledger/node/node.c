@@ -168,6 +168,8 @@ static err open_servers(struct node *node, const struct node_options *options)
     const struct rpc_server_options server = {.rpc = node->rpc,
                                               .host = options->rpc_host,
                                               .port = options->rpc_port,
+                                              .has_ws_port = options->has_ws_port,
+                                              .ws_port = options->ws_port,
                                               .hosts = options->rpc_hosts,
                                               .host_count = options->rpc_host_count,
                                               .cors_origin = options->cors_origin};
@@ -258,6 +260,8 @@ void node_stop(struct node *node)
 }
 
 u16 node_rpc_port(const struct node *node) { return rpc_server_port(node->rpc_server); }
+
+u16 node_ws_port(const struct node *node) { return rpc_server_ws_port(node->rpc_server); }
 
 u16 node_metrics_port(const struct node *node)
 {

@@ -29,6 +29,8 @@ struct node_options {
     const struct secp_secret *secret; /* of the seat; copied */
     const char *rpc_host;
     u16 rpc_port;                 /* 0 picks one */
+    bool has_ws_port;             /* a second port of the same, for WebSockets */
+    u16 ws_port;                  /* 0 picks one */
     const char *const *rpc_hosts; /* further names that a Host header may have */
     size_t rpc_host_count;
     const char *cors_origin;  /* NULL: "*"; "": no page may ask */
@@ -64,6 +66,7 @@ void node_drain(struct node *node, u64 deadline_ms);
 void node_stop(struct node *node);
 
 u16 node_rpc_port(const struct node *node);
+u16 node_ws_port(const struct node *node); /* that of JSON-RPC if there is no other */
 u16 node_metrics_port(const struct node *node); /* 0: none */
 struct node_status node_status(const struct node *node);
 /* node_ended: woken when the role cannot go on; node_fault() then tells why (ok() before). */

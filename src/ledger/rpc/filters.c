@@ -35,6 +35,7 @@ void rpc_note_submitted(struct rpc *rpc, const struct hash *tx)
 {
     rpc->recent[rpc->recent_count % RPC_RECENT_TXS] = *tx;
     rpc->recent_count++;
+    rpc_sessions_wake(rpc);
 }
 
 static u64 now_ms(const struct rpc *rpc)

@@ -2,6 +2,7 @@
 #ifndef LEDGER_RPC_INTERNAL_H
 #define LEDGER_RPC_INTERNAL_H
 
+#include "base/list.h"
 #include "base/map.h"
 #include "codec/json.h"
 #include "ledger/rpc/rpc.h"
@@ -20,6 +21,12 @@ enum rpc_code {
 
 #define RPC_HASH_TEXT_LEN 66 /* "0x" and 64 digits */
 
+/* Who asks, and how. */
+struct rpc_asker {
+    struct rpc_session *session;
+    bool may_wait;
+};
+
 struct rpc {
     struct rpc_options options;
     bool paused;
@@ -30,6 +37,8 @@ struct rpc {
     u64 next_filter;
     struct hash recent[RPC_RECENT_TXS]; /* ring of submitted transactions */
     u64 recent_count;                   /* ever */
+    struct list sessions;
+    struct gate rounds; /* of notifications that are large */
     struct rpc_counts counts;
 };
 
@@ -37,8 +46,9 @@ struct rpc {
 struct rpc_request {
     struct rpc *rpc;
     struct app *app;
-    const json_t *params; /* array */
-    bool may_wait;        /* not in a batch */
+    const json_t *params;        /* array */
+    bool may_wait;               /* not in a batch */
+    struct rpc_session *session; /* NULL: whoever asks takes no notifications */
     struct arena arena;
     struct state_view *view; /* of rpc_view(); closed after the call */
     int code;                /* 0: no failure */
@@ -58,6 +68,9 @@ struct rpc_method {
 
 /* methods.c. rpc_method_find: NULL if there is none. */
 const struct rpc_method *rpc_method_find(const char *name);
+
+/* rpc.c. rpc_answer_to: as rpc_answer(). */
+void rpc_answer_to(struct rpc *rpc, struct rpc_session *session, bytes body, struct buf *out);
 
 /* --- request.c: failures, parameters, views --- */
 
@@ -190,5 +203,10 @@ json_t *rpc_filtered_logs(struct rpc_request *r, const struct rpc_log_filter *fi
 void rpc_filters_free(struct rpc *rpc);
 /* rpc_note_submitted: for filters of pending transactions. */
 void rpc_note_submitted(struct rpc *rpc, const struct hash *tx);
+
+/* --- subscriptions.c --- */
+
+/* rpc_sessions_wake: there may be something to notify of. */
+void rpc_sessions_wake(struct rpc *rpc);
 
 #endif

@@ -50,8 +50,10 @@
     X(eth_newFilter, 1, 1, rpc_new_filter)                                                         \
     X(eth_newPendingTransactionFilter, 0, 1, rpc_new_pending_filter)                               \
     X(eth_sendRawTransaction, 1, 1, rpc_send_raw)                                                  \
+    X(eth_subscribe, 1, 2, rpc_subscribe)                                                          \
     X(eth_syncing, 0, 0, rpc_syncing)                                                              \
     X(eth_uninstallFilter, 1, 1, rpc_uninstall_filter)                                             \
+    X(eth_unsubscribe, 1, 1, rpc_unsubscribe)                                                      \
     X(net_listening, 0, 0, rpc_listening)                                                          \
     X(net_peerCount, 0, 0, rpc_peer_count)                                                         \
     X(net_version, 0, 0, rpc_net_version)                                                          \

@@ -14,12 +14,15 @@ void rpc_new(const struct rpc_options *options, struct rpc **ret_rpc)
     event_init(&rpc->resumed);
     event_init(&rpc->advanced);
     map_init(&rpc->filters);
+    list_init(&rpc->sessions);
+    gate_init(&rpc->rounds, RPC_LARGE_ROUNDS_MAX);
     *ret_rpc = rpc;
 }
 
 void rpc_free(struct rpc *rpc)
 {
     if (rpc != NULL) {
+        assert_that(list_empty(&rpc->sessions));
         rpc_filters_free(rpc);
         mem_free(rpc);
     }
@@ -38,7 +41,11 @@ void rpc_resume(struct rpc *rpc)
     event_wake_all(&rpc->resumed);
 }
 
-void rpc_advanced(struct rpc *rpc) { event_wake_all(&rpc->advanced); }
+void rpc_advanced(struct rpc *rpc)
+{
+    event_wake_all(&rpc->advanced);
+    rpc_sessions_wake(rpc);
+}
 
 void rpc_stop_waiting(struct rpc *rpc)
 {
@@ -140,10 +147,13 @@ static void write_answer(struct rpc_request *r, const json_t *id, json_t *result
 }
 
 static void run_call(struct rpc *rpc, const char *name, const json_t *params, const json_t *id,
-                     bool may_wait, struct buf *out)
+                     struct rpc_asker asker, struct buf *out)
 {
-    struct rpc_request r = {
-        .rpc = rpc, .app = rpc->options.app, .params = params, .may_wait = may_wait};
+    struct rpc_request r = {.rpc = rpc,
+                            .app = rpc->options.app,
+                            .params = params,
+                            .may_wait = asker.may_wait,
+                            .session = asker.session};
     const struct rpc_method *method = rpc_method_find(name);
     json_t *result = NULL;
     arena_init(&r.arena, RPC_REQUEST_BYTES_MAX);
@@ -173,7 +183,8 @@ static bool id_is_fine(const json_t *id)
     return id == NULL || json_is_string(id) || json_is_number(id) || json_is_null(id);
 }
 
-static void answer_one(struct rpc *rpc, const json_t *request, bool may_wait, struct buf *out)
+static void answer_one(struct rpc *rpc, const json_t *request, struct rpc_asker asker,
+                       struct buf *out)
 {
     const json_t *id = json_object_get(request, "id");
     const char *version = json_read_str(request, "jsonrpc");
@@ -191,10 +202,11 @@ static void answer_one(struct rpc *rpc, const json_t *request, bool may_wait, st
         }
         return;
     }
-    run_call(rpc, name, params, id, may_wait, out);
+    run_call(rpc, name, params, id, asker, out);
 }
 
-static void answer_batch(struct rpc *rpc, const json_t *batch, struct buf *out)
+static void answer_batch(struct rpc *rpc, const json_t *batch, struct rpc_asker asker,
+                         struct buf *out)
 {
     size_t count = json_array_size(batch);
     size_t begin = out->len;
@@ -210,7 +222,7 @@ static void answer_batch(struct rpc *rpc, const json_t *batch, struct buf *out)
         size_t before = out->len;
         out->limit = max_size(out->limit, before + 1); /* the frame always fits */
         buf_put_u8(out, before == begin ? '[' : ',');
-        answer_one(rpc, json_array_get(batch, i), false, out);
+        answer_one(rpc, json_array_get(batch, i), asker, out);
         if (out->len == before + 1) {
             out->len = before; /* a notification */
         }
@@ -241,6 +253,11 @@ static bool shape_is_fine(bytes text)
 
 void rpc_answer(struct rpc *rpc, bytes body, struct buf *out)
 {
+    rpc_answer_to(rpc, NULL, body, out);
+}
+
+void rpc_answer_to(struct rpc *rpc, struct rpc_session *session, bytes body, struct buf *out)
+{
     json_t *request;
     if (body.len > RPC_BODY_BYTES_MAX || !shape_is_fine(body)) {
         refuse_request(rpc, NULL, RPC_INVALID_REQUEST, "request too large", out);
@@ -251,9 +268,9 @@ void rpc_answer(struct rpc *rpc, bytes body, struct buf *out)
         return;
     }
     if (json_is_array(request)) {
-        answer_batch(rpc, request, out);
+        answer_batch(rpc, request, (struct rpc_asker){session, .may_wait = false}, out);
     } else {
-        answer_one(rpc, request, true, out);
+        answer_one(rpc, request, (struct rpc_asker){session, .may_wait = true}, out);
     }
     json_decref(request);
 }

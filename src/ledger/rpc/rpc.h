@@ -37,7 +37,10 @@
 #define RPC_FILTERS_MAX 1024
 #define RPC_FILTER_BYTES_MAX KIB(64)
 #define RPC_FILTER_IDLE_MS 300000
-#define RPC_RECENT_TXS 8192 /* remembered for filters of pending transactions */
+#define RPC_RECENT_TXS 8192           /* remembered for filters of pending transactions */
+#define RPC_SUBSCRIPTIONS_MAX 64      /* of one session */
+#define RPC_LARGE_ROUNDS_MAX 4        /* notifications of more than 64 KiB under way */
+#define RPC_SUBSCRIPTION_LAG_MAX 1024 /* blocks that a session may be behind */
 
 struct rpc;
 
@@ -53,6 +56,8 @@ struct rpc_counts {
     u64 calls;    /* methods run, also those that failed */
     u64 failures; /* answers with an error */
     u64 filters;  /* open now */
+    u64 sessions; /* open now */
+    u64 subscriptions;
 };
 
 void rpc_new(const struct rpc_options *options, struct rpc **ret_rpc);
@@ -64,6 +69,29 @@ void rpc_free(struct rpc *rpc);
 void rpc_answer(struct rpc *rpc, bytes body, struct buf *out);
 /* rpc_answer_failure: the answer to a request that could not even be read. */
 void rpc_answer_failure(struct buf *out, int code, const char *message);
+
+/* A session is a connection that can take messages at any time: what eth_subscribe needs. Its
+ * notifications are made by a fiber of its own, one block or a few transactions at a time, read
+ * from the chain when the ones before have left: nothing queues up for a slow client, and one that
+ * falls RPC_SUBSCRIPTION_LAG_MAX blocks behind is dropped. Needs options.loop. */
+struct rpc_session;
+
+struct rpc_session_options {
+    /* A message for the client; may park the fiber. A fault ends the notifications. */
+    err (*send)(void *ctx, bytes text);
+    /* Notifications have ended: the connection should be closed. From the session's fiber. */
+    void (*dropped)(void *ctx, const char *reason);
+    void *ctx;
+};
+
+void rpc_session_open(struct rpc *rpc, const struct rpc_session_options *options,
+                      struct rpc_session **ret_session);
+/* rpc_session_answer: as rpc_answer(), for a session's client. One at a time. */
+void rpc_session_answer(struct rpc_session *session, bytes body, struct buf *out);
+/* rpc_session_answered: the answer has left; what it subscribed to begins now. */
+void rpc_session_answered(struct rpc_session *session);
+/* rpc_session_close: waits for the session's fiber; send() must not hang for ever. */
+void rpc_session_close(struct rpc_session *session);
 
 /* rpc_pause: from now on no method touches the application. rpc_resume: they go on. */
 void rpc_pause(struct rpc *rpc);

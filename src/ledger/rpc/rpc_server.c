@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "ledger/rpc/internal.h"
+#include "ledger/rpc/ws.h"
 
 #define GATE_WAIT_MS 5000
 #define PREFLIGHT_SECONDS "600"
@@ -10,8 +11,10 @@ struct rpc_server {
     struct rpc_server_options options;
     struct loop *loop;
     struct http_server *http;
+    struct http_server *second; /* the port of options.ws_port, or NULL */
     struct gate bodies;
     struct gate replies;
+    struct rpc_ws ws;
 };
 
 /* --- who may ask --- */
@@ -167,6 +170,8 @@ static void handle(void *ctx, struct http_exchange *exchange)
     allow_origin(server, exchange);
     if (!host_is_fine(&server->options, request->host)) {
         IGNORE(http_respond(exchange, 403, bytes_str("unknown host name\n")));
+    } else if (ws_wants_upgrade(request)) {
+        rpc_ws_serve(&server->ws, exchange);
     } else if (bytes_eq_str(request->method, "POST")) {
         handle_post(server, exchange);
     } else if (bytes_eq_str(request->method, "OPTIONS")) {
@@ -175,6 +180,20 @@ static void handle(void *ctx, struct http_exchange *exchange)
         http_set_header_str(exchange, "Allow", "POST, OPTIONS");
         IGNORE(http_respond(exchange, 405, bytes_str("JSON-RPC 2.0 by POST\n")));
     }
+}
+
+static err listen_at(struct rpc_server *server, u16 port, struct http_server **ret_http)
+{
+    struct http_server_options http = {
+        .host = server->options.host,
+        .port = port,
+        .handler = handle,
+        .ctx = server,
+        .server_name = "cairn",
+        .connections_max = RPC_CONNECTIONS_MAX,
+        .request_arena_bytes = RPC_BODY_BYTES_MAX + MIB(1),
+    };
+    return http_server_start(server->loop, &http, ret_http);
 }
 
 err rpc_server_start(struct loop *loop, const struct rpc_server_options *options,
@@ -188,18 +207,17 @@ err rpc_server_start(struct loop *loop, const struct rpc_server_options *options
     }
     gate_init(&server->bodies, RPC_BODIES_BYTES_MAX);
     gate_init(&server->replies, RPC_REPLIES_BYTES_MAX);
-    struct http_server_options http = {
-        .host = options->host,
-        .port = options->port,
-        .handler = handle,
-        .ctx = server,
-        .server_name = "cairn",
-        .connections_max = RPC_CONNECTIONS_MAX,
-        .request_arena_bytes = RPC_BODY_BYTES_MAX + MIB(1),
-    };
-    err e = http_server_start(loop, &http, &server->http);
+    server->ws = (struct rpc_ws){.rpc = options->rpc,
+                                 .loop = loop,
+                                 .cors_origin = server->options.cors_origin,
+                                 .replies = &server->replies};
+    rpc_ws_init(&server->ws);
+    err e = listen_at(server, options->port, &server->http);
+    if (is_ok(e) && options->has_ws_port) {
+        e = listen_at(server, options->ws_port, &server->second);
+    }
     if (!is_ok(e)) {
-        mem_free(server);
+        rpc_server_close(server);
         return e;
     }
     *ret_server = server;
@@ -208,15 +226,24 @@ err rpc_server_start(struct loop *loop, const struct rpc_server_options *options
 
 u16 rpc_server_port(const struct rpc_server *server) { return http_server_port(server->http); }
 
+u16 rpc_server_ws_port(const struct rpc_server *server)
+{
+    return http_server_port(server->second != NULL ? server->second : server->http);
+}
+
 err rpc_server_drain(struct rpc_server *server, u64 deadline_ms)
 {
-    return http_server_drain(server->http, deadline_ms);
+    rpc_ws_drain(&server->ws, deadline_ms);
+    err e = http_server_drain(server->http, deadline_ms);
+    err second = server->second != NULL ? http_server_drain(server->second, deadline_ms) : ok();
+    return is_ok(e) ? second : e;
 }
 
 void rpc_server_close(struct rpc_server *server)
 {
     if (server != NULL) {
         http_server_close(server->http);
+        http_server_close(server->second);
         mem_free(server);
     }
 }
