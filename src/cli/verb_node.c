@@ -22,6 +22,9 @@ static struct {
     u64 ws_port;
     u64 history;
     bool archive;
+    u64 snapshots;
+    const char *restore;
+    const char *trust;
 } options = {.data = "ledger", .genesis = "genesis.json", .listen = "127.0.0.1:9002"};
 
 static const struct flag flags[] = {
@@ -36,6 +39,9 @@ static const struct flag flags[] = {
     {"rpc-host", FLAG_LIST, &options.hosts, "NAME", "further name a Host header may have"},
     {"cors", FLAG_TEXT, &options.cors, "ORIGIN", "pages that may ask (default any, \"\" none)"},
     {"history", FLAG_NUMBER, &options.history, "BLOCKS", "whose states can be read"},
+    {"snapshots", FLAG_NUMBER, &options.snapshots, "BLOCKS", "write one every so many blocks"},
+    {"restore", FLAG_TEXT, &options.restore, "DIR", "begin with this snapshot, in a new folder"},
+    {"trust", FLAG_TEXT, &options.trust, "HASH", "of the snapshot's block, from who you trust"},
     {"archive", FLAG_BOOL, &options.archive, NULL, "keep every state; chosen with the data folder"},
     {NULL, FLAG_BOOL, NULL, NULL, NULL},
 };
@@ -84,6 +90,13 @@ static void stop(void *ctx)
     node_stop(role->node);
 }
 
+static bool parse_hash(struct hash *ret_hash, const char *text)
+{
+    bytes hex = bytes_str(text);
+    return hex.len == 2 + 2 * sizeof ret_hash->b && bytes_starts_with(hex, bytes_str("0x")) &&
+           hex_decode(ret_hash->b, sizeof ret_hash->b, bytes_slice(hex, 2, hex.len - 2));
+}
+
 static int check(struct cli *cli, struct role *role)
 {
     if (options.config != NULL && !cli_config(cli, options.config)) {
@@ -99,6 +112,10 @@ static int check(struct cli *cli, struct role *role)
         !cli_parse_endpoint(role->metrics_host, &role->node_options.metrics_port,
                             options.metrics)) {
         return cli_usage(cli, "--metrics is HOST:PORT, not '%s'", options.metrics);
+    }
+    if (options.restore != NULL &&
+        (options.trust == NULL || !parse_hash(&role->node_options.restore_hash, options.trust))) {
+        return cli_usage(cli, "--restore needs --trust HASH, 0x and 64 hex digits");
     }
     err e = key_of_role(options.key, "seat", &role->secret);
     return is_ok(e) ? 0
@@ -129,6 +146,8 @@ static int run(struct cli *cli)
     role.node_options.metrics_host = options.metrics != NULL ? role.metrics_host : NULL;
     role.node_options.history_blocks = (u32)options.history;
     role.node_options.is_archive = options.archive;
+    role.node_options.snapshot_blocks = options.snapshots;
+    role.node_options.restore_from = options.restore;
     const struct cli_service service = {
         .name = "node",
         .workers = NODE_WORKERS,

@@ -118,18 +118,32 @@ static err open_parts(struct app *app, const struct app_options *options)
         pool_options_default(app->genesis->chain_id, app->genesis->gas_limit);
     pool.tip_min = options->tip_min;
     pool_init(&app->pool, &pool);
-    TRY(state_open(&state, &app->state));
-    TRY(open_chain(app));
-    return app_advance_pool(app);
+    return state_open(&state, &app->state);
 }
 
-err app_open(const struct app_options *options, struct app **ret_app)
+err app_open_store(const struct app_options *options, struct app **ret_app)
 {
     struct app *app = MEM_NEW(struct app);
     struct pool_options none = {0};
     pool_init(&app->pool, &none);
     evm_codes_init(&app->codes, EVM_CODES_BYTES);
     err e = open_parts(app, options);
+    if (!is_ok(e)) {
+        app_close(app);
+        return e;
+    }
+    *ret_app = app;
+    return ok();
+}
+
+err app_open(const struct app_options *options, struct app **ret_app)
+{
+    struct app *app;
+    TRY(app_open_store(options, &app));
+    err e = open_chain(app);
+    if (is_ok(e)) {
+        e = app_advance_pool(app);
+    }
     if (!is_ok(e)) {
         app_close(app);
         return e;

@@ -29,6 +29,8 @@ struct app {
     char wrong[160];        /* text of app_import_block() */
 };
 
+/* app_open_store: genesis, rules, an empty pool and the store, which may have no head yet. */
+err app_open_store(const struct app_options *options, struct app **ret_app);
 /* app_params_hash: of the parameters that the genesis fixes for all blocks. */
 void app_params_hash(struct hash *out, const struct genesis *genesis);
 /* app_env: of the block after the head. */

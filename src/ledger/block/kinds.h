@@ -3,7 +3,8 @@
 #define LEDGER_BLOCK_KINDS_H
 
 enum ledger_kind {
-    /* 0x0201: head of the store, in ledger/state. */
+    /* 0x0201: head of the store, 0x0202: part of a snapshot, in ledger/state. */
+    KIND_SNAPSHOT_BLOCK = 0x0203,
     KIND_CONSENSUS_HEADER = 0x0210,
     KIND_CERTIFICATE = 0x0211,
     KIND_DECIDED = 0x0212,

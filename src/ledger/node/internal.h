@@ -2,6 +2,7 @@
 #ifndef LEDGER_NODE_INTERNAL_H
 #define LEDGER_NODE_INTERNAL_H
 
+#include "ledger/app/restore.h"
 #include "ledger/consensus/single.h"
 #include "ledger/node/node.h"
 #include "ledger/node/wal.h"
@@ -32,7 +33,10 @@ struct node {
     struct node_metrics metrics;
     struct node_status status;
     u64 empty_interval_ms;
-    u64 last_commit_ms; /* monotonic */
+    u64 snapshot_blocks; /* 0: none */
+    const char *data_dir;
+    struct app_snapshot *snapshot; /* being written */
+    u64 last_commit_ms;            /* monotonic */
 
     struct single engine;
     struct arena block;     /* of `decided` */
@@ -47,6 +51,9 @@ struct node {
 
 /* produce.c: the fiber that does what the engine asks for; arg is the node. */
 void node_produce(void *arg);
+/* node_snapshot_due: snapshots.c: begins one in a fiber of its own if the head's height asks for
+ * it; the application must not be at work. */
+void node_snapshot_due(struct node *node);
 /* node_note_head: status from the application, which must not be at work. */
 void node_note_head(struct node *node);
 

@@ -71,6 +71,18 @@ static void on_submitted(void *ctx)
 
 /* --- opening --- */
 
+/* Begins with a snapshot where there is nothing yet. */
+static err restore(const struct node_options *options, const struct app_options *app)
+{
+    char path[PATH_BYTES_MAX];
+    path_join(path, options->data_dir, LOG_FILE);
+    if (options->restore_from == NULL || file_exists(path)) {
+        return ok();
+    }
+    log_info("node", "restoring from %s", options->restore_from);
+    return app_restore(app, options->restore_from, &options->restore_hash);
+}
+
 static err open_app(struct node *node, const struct node_options *options)
 {
     char dir[PATH_BYTES_MAX];
@@ -87,7 +99,10 @@ static err open_app(struct node *node, const struct node_options *options)
                                         .history_blocks = options->history_blocks,
                                         .is_archive = options->is_archive,
                                         .no_sync = options->no_sync};
-        e = app_open(&app, &node->app);
+        e = restore(options, &app);
+        if (is_ok(e)) {
+            e = app_open(&app, &node->app);
+        }
     }
     arena_free(&arena);
     return e;
@@ -205,6 +220,8 @@ err node_start(struct loop *loop, const struct node_options *options, struct nod
 {
     struct node *node = MEM_NEW(struct node);
     node->loop = loop;
+    node->data_dir = options->data_dir;
+    node->snapshot_blocks = options->snapshot_blocks;
     arena_init(&node->block, max_u64(NODE_BLOCK_BYTES_MAX, WAL_ARENA_BYTES));
     group_init(&node->fibers);
     event_init(&node->wake);

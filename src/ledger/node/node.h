@@ -10,8 +10,8 @@
  * decided (in the log) but not committed is executed again, to the same result, and no second block
  * is signed for its height. Waiting transactions are forgotten; clients send them again.
  *
- * Data folder: state/ (LMDB), decided (the log). The genesis file is read at every start and must
- * be the same.
+ * Data folder: state/ (LMDB), decided (the log), snapshots/HEIGHT/ (app/restore.h). The genesis
+ * file is read at every start and must be the same.
  */
 #ifndef LEDGER_NODE_NODE_H
 #define LEDGER_NODE_NODE_H
@@ -40,6 +40,9 @@ struct node_options {
     u64 empty_interval_ms;    /* time to an empty block; 0: of the genesis */
     u32 history_blocks;       /* whose states can be read; 0: default of state.h */
     bool is_archive;          /* every state can be read; chosen when the store is made */
+    u64 snapshot_blocks;      /* a snapshot every so many blocks; 0: none */
+    const char *restore_from; /* folder of a snapshot to begin with, if there is no state yet */
+    struct hash restore_hash; /* of its block's Ethereum header, from somebody who is trusted */
     bool no_sync;             /* simulation and tests only */
 };
 

@@ -112,6 +112,7 @@ static err do_execute(struct node *node, const struct single_effect *effect,
     node->status.last_block_ms = node->last_commit_ms - begin_ms;
     node_note_head(node);
     rpc_advanced(node->rpc);
+    node_snapshot_due(node);
     log_debug("node", "block %llu with %zu transactions in %llu ms",
               (unsigned long long)info.height, job.tx_count,
               (unsigned long long)node->status.last_block_ms);

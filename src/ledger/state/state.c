@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ledger/state/change_set.h"
+#include "ledger/state/writing.h"
 
 #include <stdio.h>
 
@@ -63,15 +64,16 @@ u64 state_oldest(const struct state *state) { return state->record.oldest; }
 
 /* --- state --- */
 
-static err write_account(struct kv_txn *txn, const struct pending_account *entry)
+err write_account_record(struct kv_txn *txn, const struct hash *key,
+                         const struct account_record *record)
 {
-    if (!entry->record.exists) {
-        return kv_delete(txn, TABLE_ACCOUNT, BYTES_OF(entry->key));
+    if (!record->exists) {
+        return kv_delete(txn, TABLE_ACCOUNT, BYTES_OF(*key));
     }
     struct buf value;
     buf_init(&value, KIB(1));
-    account_record_encode(&value, &entry->record);
-    err e = kv_put(txn, TABLE_ACCOUNT, BYTES_OF(entry->key), buf_bytes(&value));
+    account_record_encode(&value, record);
+    err e = kv_put(txn, TABLE_ACCOUNT, BYTES_OF(*key), buf_bytes(&value));
     buf_free(&value);
     return e;
 }
@@ -90,7 +92,7 @@ static err write_slot(struct kv_txn *txn, const struct pending_slot *entry)
 static err write_state(struct kv_txn *txn, const struct state_pending *pending)
 {
     for (size_t i = 0; i < pending->account_count; i++) {
-        TRY(write_account(txn, &pending->accounts[i]));
+        TRY(write_account_record(txn, &pending->accounts[i].key, &pending->accounts[i].record));
     }
     for (size_t i = 0; i < pending->slot_count; i++) {
         TRY(write_slot(txn, &pending->slots[i]));
@@ -226,6 +228,36 @@ static err commit(struct state *state, const struct state_pending *pending,
     if (is_ok(e)) {
         e = write_metas(txn, metas, meta_count);
     }
+    if (!is_ok(e)) {
+        kv_abort(txn);
+        return e;
+    }
+    TRY(kv_commit(txn));
+    state->record = record;
+    state->is_new = false;
+    return ok();
+}
+
+static err fill_first_head(struct kv_txn *txn, const struct head_record *record,
+                           const struct state_block *block, const struct state_meta *metas,
+                           size_t meta_count)
+{
+    TRY(write_block(txn, block));
+    TRY(write_metas(txn, metas, meta_count));
+    return head_write(txn, record);
+}
+
+err write_first_head(struct state *state, struct kv_txn *txn, const struct hash *root,
+                     const struct state_block *block, const struct state_meta *metas,
+                     size_t meta_count)
+{
+    const struct head_record record = {
+        .head = {.height = block->height, .block_hash = block->hash, .root = *root},
+        .oldest = block->height,
+        .is_archive = state->is_archive,
+    };
+    assert_that(state->is_new);
+    err e = fill_first_head(txn, &record, block, metas, meta_count);
     if (!is_ok(e)) {
         kv_abort(txn);
         return e;

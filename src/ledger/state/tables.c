@@ -133,6 +133,16 @@ struct hash key_hash(bytes plain)
     return hash;
 }
 
+bool key_next(struct hash *key)
+{
+    for (size_t i = sizeof key->b; i-- > 0;) {
+        if (++key->b[i] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct state_key key_slot(const struct hash *account, const struct hash *slot)
 {
     struct state_key key = {.len = 0};
@@ -245,7 +255,7 @@ err slot_read(struct kv_txn *txn, const struct hash *account, const struct hash 
 
 /* --- tries --- */
 
-static void put_account_value(struct buf *out, const struct account_record *record)
+void trie_put_account_value(struct buf *out, const struct account_record *record)
 {
     account_encode(out, &record->account, &record->storage_root);
 }
@@ -275,7 +285,7 @@ static err find_leaf(struct kv_txn *txn, unsigned table, bytes prefix, const str
     return e;
 }
 
-static void put_word_value(struct buf *out, const struct word *word)
+void trie_put_slot_value(struct buf *out, const struct word *word)
 {
     rlp_put_uint256(out, word->b);
 }
@@ -290,13 +300,13 @@ static err leaf_value(const struct node_reader *reader, const struct trie_path *
         struct account_record record;
         TRY(find_leaf(reader->txn, TABLE_ACCOUNT, bytes_make("", 0), path, ret_hash, &stored));
         TRY(account_record_decode(stored, &record));
-        put_account_value(value, &record);
+        trie_put_account_value(value, &record);
         return ok();
     }
     struct slot_record record;
     TRY(find_leaf(reader->txn, TABLE_SLOT, BYTES_OF(*reader->account), path, ret_hash, &stored));
     TRY(slot_record_decode(stored, &record));
-    put_word_value(value, &record.word);
+    trie_put_slot_value(value, &record.word);
     return ok();
 }
 
@@ -355,7 +365,7 @@ err trie_set_slot(struct trie *trie, const struct hash *key, const struct word *
     }
     struct buf value;
     buf_init(&value, 64);
-    put_word_value(&value, word);
+    trie_put_slot_value(&value, word);
     err e = trie_put(trie, BYTES_OF(*key), buf_bytes(&value));
     buf_free(&value);
     return e;
@@ -368,7 +378,7 @@ err trie_set_account(struct trie *trie, const struct hash *key, const struct acc
     }
     struct buf value;
     buf_init(&value, 2 * ACCOUNT_RLP_BYTES_MAX);
-    put_account_value(&value, record);
+    trie_put_account_value(&value, record);
     err e = trie_put(trie, BYTES_OF(*key), buf_bytes(&value));
     buf_free(&value);
     return e;

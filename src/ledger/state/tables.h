@@ -81,6 +81,8 @@ err slot_record_decode(bytes in, struct slot_record *ret_record);
 void key_put(struct state_key *key, bytes part);
 void key_put_u64(struct state_key *key, u64 v);
 struct hash key_hash(bytes plain);
+/* key_next: the hash after this one; false (and zero): it was the last there can be. */
+bool key_next(struct hash *key);
 struct state_key key_slot(const struct hash *account, const struct hash *slot);
 struct state_key key_height(u64 height);
 /* key_node: account NULL: the trie of accounts; else the hash of an address. */
@@ -109,6 +111,9 @@ struct node_reader {
 };
 struct trie_source node_reader_source(struct node_reader *reader);
 
+/* trie_put_account_value / trie_put_slot_value: append what the tries hold (RLP). */
+void trie_put_account_value(struct buf *out, const struct account_record *record);
+void trie_put_slot_value(struct buf *out, const struct word *word);
 /* trie_set_slot / trie_set_account: put, or remove what is zero or does not exist. Keys are hashes.
  */
 err trie_set_slot(struct trie *trie, const struct hash *key, const struct word *word);
