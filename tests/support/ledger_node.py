@@ -4,8 +4,8 @@
         node.call("eth_blockNumber")
         node.kill(); node.start()
 
-    ledger_node.py COMMAND…   runs a command beside a node; CAIRN_RPC, CAIRN_USER_KEY, CAIRN_CHAIN_ID
-                              and CAIRN_GENESIS are in its environment
+    ledger_node.py COMMAND…   runs a command beside a node; CAIRN_RPC, CAIRN_WS, CAIRN_USER_KEY,
+                              CAIRN_CHAIN_ID and CAIRN_GENESIS are in its environment
 
 The folder is removed at the end unless KEEP_NODE is set; the process is ended by its pid.
 """
@@ -53,8 +53,9 @@ def free_ports(count):
 class LedgerNode:
     def __init__(self, interval_ms=200, empty_interval_ms=1000, accounts=()):
         self.folder = tempfile.mkdtemp(prefix="cairn-node-")
-        self.port, self.metrics_port = free_ports(2)
+        self.port, self.ws_port, self.metrics_port = free_ports(3)
         self.url = f"http://127.0.0.1:{self.port}"
+        self.ws_url = f"ws://127.0.0.1:{self.ws_port}"
         self.process = None
         self.starts = 0
         genesis = {
@@ -75,7 +76,8 @@ class LedgerNode:
     def start(self, timeout=60):
         command = [CAIRN, "node", "--genesis", self.path("genesis.json"), "--key",
                    self.path("seat.key"), "--data", self.path("data"), "--listen",
-                   f"127.0.0.1:{self.port}", "--metrics", f"127.0.0.1:{self.metrics_port}"]
+                   f"127.0.0.1:{self.port}", "--ws-port", str(self.ws_port),
+                   "--metrics", f"127.0.0.1:{self.metrics_port}"]
         with open(self.path("node.log"), "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         self.starts += 1
@@ -130,7 +132,8 @@ class LedgerNode:
 
 def main():
     with LedgerNode() as node:
-        environment = dict(os.environ, CAIRN_RPC=node.url, CAIRN_USER_KEY="0x" + USER_KEY,
+        environment = dict(os.environ, CAIRN_RPC=node.url, CAIRN_WS=node.ws_url,
+                           CAIRN_USER_KEY="0x" + USER_KEY,
                            CAIRN_CHAIN_ID=str(CHAIN_ID), CAIRN_GENESIS=node.path("genesis.json"))
         status = subprocess.run(sys.argv[1:], env=environment, check=False).returncode
         if status != 0:
