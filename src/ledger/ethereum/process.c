@@ -6,21 +6,29 @@
 #define OMMER_SHARES 8u     /* an ommer loses an eighth for each generation */
 #define OMMER_INCLUSION 32u /* the block's own share of the reward for each */
 
-/* EIP-4788 and EIP-2935. */
-static const struct address beacon_roots = {{0x00, 0x0f, 0x3d, 0xf6, 0xd7, 0x32, 0x80,
-                                             0x7e, 0xf1, 0x31, 0x9f, 0xb7, 0xb8, 0xbb,
-                                             0x85, 0x22, 0xd0, 0xbe, 0xac, 0x02}};
-static const struct address block_hashes_contract = {{0x00, 0x00, 0xf9, 0x08, 0x27, 0xf1, 0xc5,
-                                                      0x3a, 0x10, 0xcb, 0x7a, 0x02, 0x33, 0x5b,
-                                                      0x17, 0x53, 0x20, 0x00, 0x29, 0x35}};
+struct address process_contract_address(enum process_contract contract)
+{
+    static const struct address addresses[] = {
+        [PROCESS_BEACON_ROOTS] = {{0x00, 0x0f, 0x3d, 0xf6, 0xd7, 0x32, 0x80, 0x7e, 0xf1, 0x31,
+                                   0x9f, 0xb7, 0xb8, 0xbb, 0x85, 0x22, 0xd0, 0xbe, 0xac, 0x02}},
+        [PROCESS_BLOCK_HASHES] = {{0x00, 0x00, 0xf9, 0x08, 0x27, 0xf1, 0xc5, 0x3a, 0x10, 0xcb,
+                                   0x7a, 0x02, 0x33, 0x5b, 0x17, 0x53, 0x20, 0x00, 0x29, 0x35}},
+        [PROCESS_WITHDRAWALS] = {{0x00, 0x00, 0x09, 0x61, 0xef, 0x48, 0x0e, 0xb5, 0x5e, 0x80,
+                                  0xd1, 0x9a, 0xd8, 0x35, 0x79, 0xa6, 0x4c, 0x00, 0x70, 0x02}},
+        [PROCESS_CONSOLIDATIONS] = {{0x00, 0x00, 0xbb, 0xdd, 0xc7, 0xce, 0x48, 0x86, 0x42, 0xfb,
+                                     0x57, 0x9f, 0x8b, 0x00, 0xf3, 0xa5, 0x90, 0x00, 0x72, 0x51}},
+    };
+    return addresses[contract];
+}
 
 /* What these two contracts answer does not matter, nor whether they are there. */
-static err tell(struct executor *executor, const struct address *contract, const struct hash *word)
+static err tell(struct executor *executor, enum process_contract contract, const struct hash *word)
 {
+    struct address address = process_contract_address(contract);
     struct arena scratch;
     struct exec_result result;
     arena_init(&scratch, EXEC_TX_BYTES_MAX);
-    err e = execute_system_call(executor, contract, BYTES_OF(*word), &scratch, &result);
+    err e = execute_system_call(executor, &address, BYTES_OF(*word), &scratch, &result);
     arena_free(&scratch);
     return e;
 }
@@ -28,10 +36,10 @@ static err tell(struct executor *executor, const struct address *contract, const
 err process_system_begin(struct executor *executor, const struct block_header *header)
 {
     if (executor->env->fork >= FORK_CANCUN) {
-        TRY(tell(executor, &beacon_roots, &header->parent_beacon_root));
+        TRY(tell(executor, PROCESS_BEACON_ROOTS, &header->parent_beacon_root));
     }
     if (executor->env->fork >= FORK_PRAGUE) {
-        TRY(tell(executor, &block_hashes_contract, &header->parent_hash));
+        TRY(tell(executor, PROCESS_BLOCK_HASHES, &header->parent_hash));
     }
     return ok();
 }

@@ -18,6 +18,15 @@
 #include "ledger/ethereum/rules.h"
 #include "ledger/evm/execute.h"
 
+/* Contracts that the protocol itself calls. */
+enum process_contract {
+    PROCESS_BEACON_ROOTS,   /* EIP-4788 */
+    PROCESS_BLOCK_HASHES,   /* EIP-2935 */
+    PROCESS_WITHDRAWALS,    /* EIP-7002 */
+    PROCESS_CONSOLIDATIONS, /* EIP-7251 */
+};
+struct address process_contract_address(enum process_contract contract);
+
 struct process_options {
     const struct chain_rules *rules;
     const struct block_header *header; /* what the environment is made from */

@@ -7,13 +7,6 @@
 
 enum request_type { REQUEST_DEPOSITS, REQUEST_WITHDRAWALS, REQUEST_CONSOLIDATIONS, REQUEST_COUNT };
 
-/* EIP-7002 and EIP-7251. */
-static const struct address withdrawals_contract = {{0x00, 0x00, 0x09, 0x61, 0xef, 0x48, 0x0e,
-                                                     0xb5, 0x5e, 0x80, 0xd1, 0x9a, 0xd8, 0x35,
-                                                     0x79, 0xa6, 0x4c, 0x00, 0x70, 0x02}};
-static const struct address consolidations_contract = {{0x00, 0x00, 0xbb, 0xdd, 0xc7, 0xce, 0x48,
-                                                        0x86, 0x42, 0xfb, 0x57, 0x9f, 0x8b, 0x00,
-                                                        0xf3, 0xa5, 0x90, 0x00, 0x72, 0x51}};
 /* keccak256("DepositEvent(bytes,bytes,bytes,bytes,bytes)") */
 static const struct hash deposit_event = {{0x64, 0x9b, 0xbc, 0x62, 0xd0, 0xe3, 0x13, 0x42,
                                            0xaf, 0xea, 0x4e, 0x5c, 0xd8, 0x2d, 0x40, 0x49,
@@ -66,18 +59,19 @@ static void collect_deposits(struct process *process, struct buf *out)
 
 /* --- EIP-7002, EIP-7251 --- */
 
-static err ask(struct process *process, const struct address *contract, struct buf *out)
+static err ask(struct process *process, enum process_contract contract, struct buf *out)
 {
+    struct address address = process_contract_address(contract);
     struct arena scratch;
     struct exec_result result;
     struct account account;
-    TRY(journal_account(process->options.journal, contract, &account));
+    TRY(journal_account(process->options.journal, &address, &account));
     if (!account_has_code(&account)) {
         process->wrong = "a contract for requests is missing";
         return ok();
     }
     arena_init(&scratch, EXEC_TX_BYTES_MAX);
-    err e = execute_system_call(&process->executor, contract, bytes_make("", 0), &scratch, &result);
+    err e = execute_system_call(&process->executor, &address, bytes_make("", 0), &scratch, &result);
     if (is_ok(e) && !result.success) {
         process->wrong = "a system call for requests failed";
     } else if (is_ok(e)) {
@@ -110,10 +104,10 @@ static err collect(struct process *process, enum request_type type, struct buf *
         collect_deposits(process, data);
         break;
     case REQUEST_WITHDRAWALS:
-        TRY(ask(process, &withdrawals_contract, data));
+        TRY(ask(process, PROCESS_WITHDRAWALS, data));
         break;
     case REQUEST_CONSOLIDATIONS:
-        TRY(ask(process, &consolidations_contract, data));
+        TRY(ask(process, PROCESS_CONSOLIDATIONS, data));
         break;
     case REQUEST_COUNT:
         break;

@@ -65,6 +65,67 @@ json_t *rpc_storage_at(struct rpc_request *r)
     return json_data(BYTES_OF(word));
 }
 
+/* --- eth_getStorageValues: slots of several accounts --- */
+
+static json_t *account_values(struct rpc_request *r, struct state_view *view,
+                              const struct address *address, const json_t *keys, size_t *left)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        struct hash slot;
+        struct word word;
+        if ((*left)-- == 0) {
+            *left = 0;
+            rpc_refuse(r, RPC_INVALID_PARAMS, "too many slots (max %d)", RPC_PROOF_SLOTS_MAX);
+        } else if (rpc_read_slot(r, json_array_get(keys, i), &slot) &&
+                   rpc_fine(r, state_view_slot(view, address, &slot, &word))) {
+            json_array_append_new(list, json_data(BYTES_OF(word)));
+            continue;
+        }
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static json_t *all_values(struct rpc_request *r, struct state_view *view, const json_t *asked)
+{
+    const char *key;
+    json_t *keys;
+    size_t left = RPC_PROOF_SLOTS_MAX;
+    json_t *object = json_object();
+    json_object_foreach((json_t *)asked, key, keys)
+    {
+        struct address address;
+        json_t *values = NULL;
+        if (!json_is_array(keys) || !hex_decode_0x(address.b, sizeof address.b, bytes_str(key))) {
+            rpc_refuse(r, RPC_INVALID_PARAMS, "invalid argument 0: addresses with lists of slots");
+        } else {
+            values = account_values(r, view, &address, keys, &left);
+        }
+        if (values == NULL) {
+            json_decref(object);
+            return NULL;
+        }
+        rpc_put(object, key, values);
+    }
+    return object;
+}
+
+json_t *rpc_storage_values(struct rpc_request *r)
+{
+    const json_t *asked = rpc_param(r, 0);
+    struct rpc_block block;
+    if (!json_is_object(asked) || json_object_size(asked) == 0) {
+        return rpc_refuse(r, RPC_INVALID_PARAMS, "empty request");
+    }
+    if (!rpc_read_block(r, 1, &block)) {
+        return NULL;
+    }
+    struct state_view *view = rpc_view(r, block.height);
+    return view != NULL ? all_values(r, view, asked) : NULL;
+}
+
 /* --- EIP-1186 --- */
 
 static json_t *json_nodes(const struct state_proof *proof)

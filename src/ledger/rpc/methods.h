@@ -18,7 +18,9 @@
     X(eth_blobBaseFee, 0, 0, rpc_blob_base_fee)                                                    \
     X(eth_blockNumber, 0, 0, rpc_block_number)                                                     \
     X(eth_call, 1, 4, rpc_eth_call)                                                                \
+    X(eth_capabilities, 0, 0, rpc_capabilities)                                                    \
     X(eth_chainId, 0, 0, rpc_chain_id)                                                             \
+    X(eth_config, 0, 0, rpc_config)                                                                \
     X(eth_createAccessList, 1, 4, rpc_create_access_list)                                          \
     X(eth_estimateGas, 1, 4, rpc_estimate_gas)                                                     \
     X(eth_feeHistory, 2, 3, rpc_fee_history)                                                       \
@@ -35,6 +37,7 @@
     X(eth_getLogs, 1, 1, rpc_logs)                                                                 \
     X(eth_getProof, 2, 3, rpc_proof)                                                               \
     X(eth_getStorageAt, 2, 3, rpc_storage_at)                                                      \
+    X(eth_getStorageValues, 1, 2, rpc_storage_values)                                              \
     X(eth_getTransactionByBlockHashAndIndex, 2, 2, rpc_tx_by_block_hash)                           \
     X(eth_getTransactionByBlockNumberAndIndex, 2, 2, rpc_tx_by_block_number)                       \
     X(eth_getTransactionByHash, 1, 1, rpc_tx_by_hash)                                              \
@@ -57,6 +60,7 @@
     X(net_listening, 0, 0, rpc_listening)                                                          \
     X(net_peerCount, 0, 0, rpc_peer_count)                                                         \
     X(net_version, 0, 0, rpc_net_version)                                                          \
+    X(testing_buildBlockV1, 2, 4, rpc_build_block)                                                 \
     X(txpool_content, 0, 0, rpc_pool_content)                                                      \
     X(txpool_contentFrom, 1, 1, rpc_pool_content_from)                                             \
     X(txpool_status, 0, 0, rpc_pool_status)                                                        \
