@@ -371,6 +371,106 @@ static void calls_and_estimates(void **state)
     ledger_free(&chain);
 }
 
+/* A contract that calls itself with a byte of input and reverts if that fails; called with input it
+ * stores into ten slots. A call gets at most 63/64 of the gas, so the gas that a run takes is not
+ * enough to run it. */
+static void put_nested(struct buf *out)
+{
+    static const u8 init[] = {0x60, 0x51, 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3}; /* deploy */
+    static const u8 head[] = {
+        0x36, 0x60, 0x1d, 0x57,                                     /* input? to 0x1d */
+        0x60, 0x00, 0x60, 0x00, 0x60, 0x01, 0x60, 0x00, 0x60, 0x00, /* output, input, value */
+        0x30, 0x5a, 0xf1, 0x60, 0x1b, 0x57,                         /* CALL: fine? to 0x1b */
+        0x60, 0x00, 0x60, 0x00, 0xfd, 0x00, 0x00,                   /* else REVERT */
+        0x5b, 0x00, 0x5b,                                           /* 0x1b: STOP, 0x1d: */
+    };
+    buf_put(out, BYTES_OF(init));
+    buf_put(out, BYTES_OF(head));
+    for (u8 slot = 0; slot < 10; slot++) {
+        const u8 store[] = {0x60, 0x01, 0x60, slot, 0x55};
+        buf_put(out, BYTES_OF(store));
+    }
+    buf_put_u8(out, 0x00);
+}
+
+static void estimates_hand_on_gas(void **state)
+{
+    (void)state;
+    struct ledger chain;
+    struct arena arena;
+    struct exec_result result;
+    struct buf init;
+    struct app_call_options before = {.height = 0};
+    struct app_call_options after = {.height = 1};
+    u64 gas = 0;
+    arena_init(&arena, MIB(16));
+    buf_init(&init, KIB(1));
+    ledger_init(&chain);
+    put_nested(&init);
+    struct call_request call = {
+        .from = chain.user_address, .is_create = true, .input = buf_bytes(&init)};
+    assert_ok(app_call(chain.app, &before, &call, &arena, &result));
+    assert_true(result.success);
+    struct tx create = call_tx(0, &(struct address){{0}}, 0, buf_bytes(&init));
+    create.is_create = true;
+    assert_int_equal(submit(&chain, create), TX_VALID);
+    assert_true(next_block(&chain).txs[0].success);
+    call = (struct call_request){.from = chain.user_address, .to = result.created};
+    assert_ok(app_estimate(chain.app, &after, &call, &arena, &result, &gas));
+    assert_true(result.success);
+    assert_true(gas > result.gas_peak + 221000 / 64); /* what the run took is too little */
+    call.gas_limit = gas;
+    assert_ok(app_call(chain.app, &after, &call, &arena, &result));
+    assert_true(result.success);
+    call.gas_limit = gas - 1;
+    assert_ok(app_call(chain.app, &after, &call, &arena, &result));
+    assert_false(result.success);
+    buf_free(&init);
+    arena_free(&arena);
+    ledger_free(&chain);
+}
+
+/* EIP-7702 from the pool into the state: the seat's account delegates by the user's transaction. */
+static void delegations_take_effect(void **state)
+{
+    (void)state;
+    struct ledger chain;
+    struct account account;
+    struct state_view *view;
+    struct address friend = {{9}};
+    struct tx_authorization authorization = {.chain_id = u256_from_u64(CHAIN_ID),
+                                             .address = {{0x77}}};
+    ledger_init(&chain);
+    tx_authorization_sign(&authorization, &chain.seat);
+    struct tx tx = call_tx(0, &friend, 0, bytes_str(""));
+    tx.type = TX_SET_CODE;
+    tx.authorizations = &authorization;
+    tx.authorization_count = 1;
+    assert_int_equal(submit(&chain, tx), TX_VALID);
+    struct app_finalized block = next_block(&chain);
+    assert_int_equal(block.tx_count, 1);
+    assert_true(block.txs[0].success);
+    assert_ok(state_view_open(app_state(chain.app), 1, &view));
+    assert_ok(state_view_account(view, &chain.seat_address, &account));
+    state_view_close(view);
+    assert_true(account_has_code(&account));
+    assert_int_equal(account.nonce, 1);
+    /* One that may be emptied by others has one transaction at a time, and may still send. */
+    struct tx gift = call_tx(1, &chain.seat_address, 1, bytes_str(""));
+    gift.value = u256_from_u64((u64)GWEI * GWEI);
+    assert_int_equal(submit(&chain, gift), TX_VALID);
+    assert_true(next_block(&chain).txs[0].success);
+    struct tx first = call_tx(1, &friend, 1, bytes_str(""));
+    struct tx second = call_tx(2, &friend, 1, bytes_str(""));
+    assert_int_equal(submit_as(&chain, &second, &chain.seat, NULL), TX_DELEGATED_GAP);
+    assert_int_equal(submit_as(&chain, &first, &chain.seat, NULL), TX_VALID);
+    assert_int_equal(submit_as(&chain, &second, &chain.seat, NULL), TX_DELEGATED_LIMIT);
+    assert_true(next_block(&chain).txs[0].success);
+    tx.type = TX_BLOB;
+    assert_int_equal(submit(&chain, tx), TX_BLOBS_REFUSED);
+    ledger_free(&chain);
+}
+
 static void proofs_lead_to_the_header(void **state)
 {
     (void)state;
@@ -526,6 +626,8 @@ int main(void)
         cmocka_unit_test(wrong_proposals_are_rejected),
         cmocka_unit_test(invalid_transactions_reject_the_block),
         cmocka_unit_test(calls_and_estimates),
+        cmocka_unit_test(estimates_hand_on_gas),
+        cmocka_unit_test(delegations_take_effect),
         cmocka_unit_test(proofs_lead_to_the_header),
         cmocka_unit_test(vote_extensions_name_the_oldest),
         cmocka_unit_test(code_sees_former_blocks),
