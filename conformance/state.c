@@ -85,7 +85,7 @@ static bool read_env(struct state_case *c)
 {
     const json_t *env = json_object_get(c->test, "env");
     const json_t *chain = json_object_get(json_object_get(c->test, "config"), "chainid");
-    struct u256 random;
+    struct u256 random = {{0}};
     c->env = (struct block_env){
         .fork = c->fork, .chain_id = 1, .hashes = {.ctx = NULL, .hash = hash_of_number}};
     bool is_read =
