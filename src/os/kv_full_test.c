@@ -64,8 +64,8 @@ static void fill(u64 left)
 {
     static const u8 zeros[4096];
     char path[PATH_BYTES_MAX];
-    u64 free_bytes;
-    u64 total;
+    u64 free_bytes = 0;
+    u64 total = 0;
     in_root(path, "filler");
     int fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
     assert_true(fd >= 0 && is_ok(dir_space(root, &free_bytes, &total)));
