@@ -100,12 +100,35 @@ json_t *rpc_eth_call(struct rpc_request *r)
     return success ? json_data(result.output) : rpc_refuse_result(r, &result);
 }
 
+/* An estimate at the head is for the next block, not for the head again: a contract that keeps a
+ * checkpoint a block would seem to write to the one that it has, and need more gas in earnest. */
+static bool estimate_for_next(struct rpc_request *r, struct rpc_call_at *at)
+{
+    struct rpc_block_overrides *overrides = &at->block_overrides;
+    struct block_env env;
+    if (at->block.height != app_info_now(r->app).height) {
+        return true;
+    }
+    if (!rpc_fine(r, app_env_of(r->app, at->block.height, &env))) {
+        return false;
+    }
+    if (!overrides->has_number) {
+        overrides->has_number = true;
+        overrides->number = env.height + 1;
+    }
+    if (!overrides->has_time) {
+        overrides->has_time = true;
+        overrides->time = env.time + 1;
+    }
+    return true;
+}
+
 json_t *rpc_estimate_gas(struct rpc_request *r)
 {
     struct rpc_call_at at;
     struct exec_result result;
     u64 gas;
-    if (!rpc_read_call_at(r, &at) ||
+    if (!rpc_read_call_at(r, &at) || !estimate_for_next(r, &at) ||
         !rpc_fine(r, app_estimate(r->app, &at.options, &at.request, &r->arena, &result, &gas))) {
         return NULL;
     }

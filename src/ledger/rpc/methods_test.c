@@ -611,8 +611,29 @@ static void wrong_calls(void **state)
                      "{\"to\":\"" VAULT "\"},\"0x99\"");
 }
 
+/* An account with code that only the block after the head lets through: NUMBER PUSH n EQ JUMPI. */
+#define ONLY_WITH_CODE "{\"to\":\"" NOBODY "\"},\"latest\",{\"" NOBODY "\":{\"code\":\"%s\"}}"
+static void estimate_in_next_block(void)
+{
+    u64 height;
+    json_t *head = rpc_ask(&world, "eth_blockNumber", " ");
+    assert_true(json_read_quantity(head, &height));
+    json_decref(head);
+    for (u64 number = height; number <= height + 2; number++) {
+        char code[40];
+        snprintf(code, sizeof code, "0x4360%02x14600a575f5ffd5b00", (unsigned)number & 0xff);
+        if (number == height + 1) {
+            json_decref(rpc_ask(&world, "eth_estimateGas", ONLY_WITH_CODE, code));
+        } else {
+            rpc_expect_error(&world, "eth_estimateGas", 3, "execution reverted", ONLY_WITH_CODE,
+                             code);
+        }
+    }
+}
+
 static void estimates(void **state)
 {
+    estimate_in_next_block();
     (void)state;
     const char *user = rpc_hex(BYTES_OF(world.ledger.user_address));
     rpc_expect(&world, "eth_estimateGas", "\"0x5208\"",
