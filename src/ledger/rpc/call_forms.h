@@ -105,6 +105,9 @@ struct rpc_call_at {
 };
 /* rpc_read_call_at: parameters call, block, state overrides, block overrides. */
 bool rpc_read_call_at(struct rpc_request *r, struct rpc_call_at *ret);
+/* rpc_read_call_at_with: the overrides are elsewhere; NULL: none. */
+bool rpc_read_call_at_with(struct rpc_request *r, const json_t *state, const json_t *block,
+                           struct rpc_call_at *ret);
 /* rpc_refuse_result: refuses what did not succeed; always NULL. */
 json_t *rpc_refuse_result(struct rpc_request *r, const struct exec_result *result);
 /* rpc_revert_reason: the text of Error(string), or NULL. */

@@ -37,12 +37,18 @@ static bool price_call(struct rpc_request *r, struct rpc_call_at *at, struct blo
 
 bool rpc_read_call_at(struct rpc_request *r, struct rpc_call_at *ret)
 {
+    return rpc_read_call_at_with(r, rpc_param(r, 2), rpc_param(r, 3), ret);
+}
+
+bool rpc_read_call_at_with(struct rpc_request *r, const json_t *state, const json_t *block,
+                           struct rpc_call_at *ret)
+{
     struct block_env env;
     *ret = (struct rpc_call_at){0};
     /* the view tells apart what is no longer kept from what fails */
     if (!rpc_read_call(r, 0, &ret->call) || !rpc_read_block(r, 1, &ret->block) ||
-        !rpc_read_overrides(r, rpc_param(r, 2), &ret->overrides) ||
-        !rpc_read_block_overrides(r, rpc_param(r, 3), &ret->block_overrides) ||
+        !rpc_read_overrides(r, state, &ret->overrides) ||
+        !rpc_read_block_overrides(r, block, &ret->block_overrides) ||
         rpc_view(r, ret->block.height) == NULL ||
         !rpc_fine(r, app_env_of(r->app, ret->block.height, &env))) {
         return false;

@@ -13,6 +13,10 @@
     X(debug_getRawHeader, 1, 1, rpc_raw_header)                                                    \
     X(debug_getRawReceipts, 1, 1, rpc_raw_receipts)                                                \
     X(debug_getRawTransaction, 1, 1, rpc_raw_tx)                                                   \
+    X(debug_traceBlockByHash, 1, 2, rpc_trace_block_by_hash)                                       \
+    X(debug_traceBlockByNumber, 1, 2, rpc_trace_block_by_number)                                   \
+    X(debug_traceCall, 1, 3, rpc_trace_call)                                                       \
+    X(debug_traceTransaction, 1, 2, rpc_trace_tx)                                                  \
     X(eth_accounts, 0, 0, rpc_accounts)                                                            \
     X(eth_baseFee, 0, 0, rpc_base_fee)                                                             \
     X(eth_blobBaseFee, 0, 0, rpc_blob_base_fee)                                                    \
