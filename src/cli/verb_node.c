@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "ledger/node/node.h"
+#include "ledger/rpc/limits.h"
 #include "net/url.h"
 #include "os/secret.h"
 
@@ -20,12 +21,16 @@ static struct {
     const char *cors;
     struct flag_list hosts;
     u64 ws_port;
+    u64 rpc_rate;
     u64 history;
     bool archive;
     u64 snapshots;
     const char *restore;
     const char *trust;
-} options = {.data = "ledger", .genesis = "genesis.json", .listen = "127.0.0.1:9002"};
+} options = {.data = "ledger",
+             .genesis = "genesis.json",
+             .listen = "127.0.0.1:9002",
+             .rpc_rate = RPC_RATE_DEFAULT};
 
 static const struct flag flags[] = {
     {"config", FLAG_TEXT, &options.config, "FILE", "JSON object of these flags"},
@@ -37,6 +42,8 @@ static const struct flag flags[] = {
      "a second port for WebSockets, which the first serves, too"},
     {"metrics", FLAG_TEXT, &options.metrics, "HOST:PORT", "/metrics and /health (default none)"},
     {"rpc-host", FLAG_LIST, &options.hosts, "NAME", "further name a Host header may have"},
+    {"rpc-rate", FLAG_NUMBER, &options.rpc_rate, "CREDITS",
+     "a second for each client, loopback aside (default 1000, 0 no limits)"},
     {"cors", FLAG_TEXT, &options.cors, "ORIGIN", "pages that may ask (default any, \"\" none)"},
     {"history", FLAG_NUMBER, &options.history, "BLOCKS", "whose states can be read"},
     {"snapshots", FLAG_NUMBER, &options.snapshots, "BLOCKS", "write one every so many blocks"},
@@ -142,6 +149,7 @@ static int run(struct cli *cli)
     role.node_options.ws_port = (u16)options.ws_port;
     role.node_options.rpc_hosts = options.hosts.items;
     role.node_options.rpc_host_count = options.hosts.count;
+    role.node_options.rpc_rate = options.rpc_rate;
     role.node_options.cors_origin = options.cors;
     role.node_options.metrics_host = options.metrics != NULL ? role.metrics_host : NULL;
     role.node_options.history_blocks = (u32)options.history;

@@ -187,7 +187,8 @@ static err open_servers(struct node *node, const struct node_options *options)
                                               .ws_port = options->ws_port,
                                               .hosts = options->rpc_hosts,
                                               .host_count = options->rpc_host_count,
-                                              .cors_origin = options->cors_origin};
+                                              .cors_origin = options->cors_origin,
+                                              .rate = options->rpc_rate};
     TRY(rpc_server_start(node->loop, &server, &node->rpc_server));
     if (options->metrics_host == NULL) {
         return ok();

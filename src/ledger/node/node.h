@@ -34,6 +34,7 @@ struct node_options {
     const char *const *rpc_hosts; /* further names that a Host header may have */
     size_t rpc_host_count;
     const char *cors_origin;  /* NULL: "*"; "": no page may ask */
+    u64 rpc_rate;             /* credits a second of one client (rpc/limits.h); 0: no limits */
     const char *metrics_host; /* NULL: no metrics and health */
     u16 metrics_port;         /* 0 picks one */
     u64 interval_ms;          /* least time between blocks with transactions; 0: of the genesis */

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "codec/json.h"
+#include "ledger/rpc/limits.h"
 #include "ledger/rpc/rpc.h"
 
 /* Error codes of JSON-RPC 2.0, EIP-1474 and geth. */
@@ -23,7 +24,8 @@ enum rpc_code {
 
 /* Who asks, and how. */
 struct rpc_asker {
-    struct rpc_session *session;
+    struct rpc_session *session; /* NULL: takes no notifications */
+    struct rpc_client *client;   /* NULL: not limited */
     bool may_wait;
 };
 
@@ -69,8 +71,8 @@ struct rpc_method {
 /* methods.c. rpc_method_find: NULL if there is none. */
 const struct rpc_method *rpc_method_find(const char *name);
 
-/* rpc.c. rpc_answer_to: as rpc_answer(). */
-void rpc_answer_to(struct rpc *rpc, struct rpc_session *session, bytes body, struct buf *out);
+/* rpc.c. rpc_answer_to: as rpc_answer(); may_wait of the asker says nothing. */
+void rpc_answer_to(struct rpc *rpc, struct rpc_asker asker, bytes body, struct buf *out);
 
 /* --- request.c: failures, parameters, views --- */
 

@@ -158,7 +158,9 @@ static void run_call(struct rpc *rpc, const char *name, const json_t *params, co
     json_t *result = NULL;
     arena_init(&r.arena, RPC_REQUEST_BYTES_MAX);
     rpc->counts.calls++;
-    if (method == NULL) {
+    if (!rpc_client_pay(asker.client, rpc_method_cost(name))) {
+        rpc_refuse(&r, RPC_LIMIT, "too many requests, try again in a second");
+    } else if (method == NULL) {
         rpc_refuse(&r, RPC_METHOD_NOT_FOUND, "the method %.100s does not exist", name);
     } else {
         result = run_method(&r, method);
@@ -205,11 +207,32 @@ static void answer_one(struct rpc *rpc, const json_t *request, struct rpc_asker 
     run_call(rpc, name, params, id, asker, out);
 }
 
+static u64 now_ms(const struct rpc *rpc)
+{
+    return rpc->options.loop != NULL ? loop_now_ms(rpc->options.loop) : 0;
+}
+
+/* Calls of a batch let others run between them, and stop when it has taken too long. */
+static void answer_of_batch(struct rpc *rpc, const json_t *request, struct rpc_asker asker,
+                            u64 deadline_ms, struct buf *out)
+{
+    const json_t *id = json_object_get(request, "id");
+    if (rpc->options.loop != NULL) {
+        fiber_yield(rpc->options.loop);
+    }
+    if (now_ms(rpc) <= deadline_ms) {
+        answer_one(rpc, request, asker, out);
+    } else if (id != NULL && id_is_fine(id)) {
+        refuse_request(rpc, id, RPC_LIMIT, "the batch takes too long", out);
+    }
+}
+
 static void answer_batch(struct rpc *rpc, const json_t *batch, struct rpc_asker asker,
                          struct buf *out)
 {
     size_t count = json_array_size(batch);
     size_t begin = out->len;
+    u64 deadline_ms = now_ms(rpc) + RPC_BATCH_MAX_MS;
     if (count == 0) {
         refuse_request(rpc, NULL, RPC_INVALID_REQUEST, "empty batch", out);
         return;
@@ -222,7 +245,7 @@ static void answer_batch(struct rpc *rpc, const json_t *batch, struct rpc_asker 
         size_t before = out->len;
         out->limit = max_size(out->limit, before + 1); /* the frame always fits */
         buf_put_u8(out, before == begin ? '[' : ',');
-        answer_one(rpc, json_array_get(batch, i), asker, out);
+        answer_of_batch(rpc, json_array_get(batch, i), asker, deadline_ms, out);
         if (out->len == before + 1) {
             out->len = before; /* a notification */
         }
@@ -253,10 +276,10 @@ static bool shape_is_fine(bytes text)
 
 void rpc_answer(struct rpc *rpc, bytes body, struct buf *out)
 {
-    rpc_answer_to(rpc, NULL, body, out);
+    rpc_answer_to(rpc, (struct rpc_asker){0}, body, out);
 }
 
-void rpc_answer_to(struct rpc *rpc, struct rpc_session *session, bytes body, struct buf *out)
+void rpc_answer_to(struct rpc *rpc, struct rpc_asker asker, bytes body, struct buf *out)
 {
     json_t *request;
     if (body.len > RPC_BODY_BYTES_MAX || !shape_is_fine(body)) {
@@ -268,9 +291,11 @@ void rpc_answer_to(struct rpc *rpc, struct rpc_session *session, bytes body, str
         return;
     }
     if (json_is_array(request)) {
-        answer_batch(rpc, request, (struct rpc_asker){session, .may_wait = false}, out);
+        asker.may_wait = false;
+        answer_batch(rpc, request, asker, out);
     } else {
-        answer_one(rpc, request, (struct rpc_asker){session, .may_wait = true}, out);
+        asker.may_wait = true;
+        answer_one(rpc, request, asker, out);
     }
     json_decref(request);
 }

@@ -25,6 +25,7 @@
 #define RPC_BODY_BYTES_MAX MIB(4)
 #define RPC_TOKENS_MAX 65536u /* commas, colons and brackets of a body: bounds the parsed form */
 #define RPC_BATCH_MAX 256
+#define RPC_BATCH_MAX_MS 10000 /* calls that have not begun by then are refused */
 #define RPC_REPLY_BYTES_MAX MIB(16)
 #define RPC_REQUEST_BYTES_MAX MIB(128) /* memory of one call */
 #define RPC_HEAD_WAIT_MAX_MS 10000
@@ -75,8 +76,10 @@ void rpc_answer_failure(struct buf *out, int code, const char *message);
  * from the chain when the ones before have left: nothing queues up for a slow client, and one that
  * falls RPC_SUBSCRIPTION_LAG_MAX blocks behind is dropped. Needs options.loop. */
 struct rpc_session;
+struct rpc_client;
 
 struct rpc_session_options {
+    struct rpc_client *client; /* who pays for its calls (limits.h); NULL: not limited */
     /* A message for the client; may park the fiber. A fault ends the notifications. */
     err (*send)(void *ctx, bytes text);
     /* Notifications have ended: the connection should be closed. From the session's fiber. */

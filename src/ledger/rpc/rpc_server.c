@@ -15,6 +15,7 @@ struct rpc_server {
     struct gate bodies;
     struct gate replies;
     struct rpc_ws ws;
+    struct rpc_limits limits;
 };
 
 /* --- who may ask --- */
@@ -107,22 +108,27 @@ static void respond_failure(struct http_exchange *exchange, int status, int code
 
 /* Answers that clients take slowly must not fill the memory. */
 static void respond(struct rpc_server *server, struct http_exchange *exchange,
-                    const struct buf *out)
+                    struct rpc_client *client, const struct buf *out)
 {
     if (out->failed) {
         respond_failure(exchange, 500, RPC_INTERNAL, "the answer does not fit");
     } else if (out->len == 0) {
         IGNORE(http_respond(exchange, 204, (bytes){0}));
+    } else if (!rpc_client_begin_reply(client, out->len)) {
+        respond_failure(exchange, 429, RPC_LIMIT, "too many of your answers under way");
     } else if (is_ok(gate_enter(server->loop, &server->replies, out->len,
                                 loop_now_ms(server->loop) + GATE_WAIT_MS))) {
         IGNORE(http_respond(exchange, 200, buf_bytes(out)));
         gate_leave(&server->replies, out->len);
+        rpc_client_end_reply(client, out->len);
     } else {
+        rpc_client_end_reply(client, out->len);
         respond_failure(exchange, 503, RPC_LIMIT, "too many answers under way");
     }
 }
 
-static void answer(struct rpc_server *server, struct http_exchange *exchange)
+static void answer(struct rpc_server *server, struct http_exchange *exchange,
+                   struct rpc_client *client)
 {
     bytes body;
     struct buf out;
@@ -135,12 +141,20 @@ static void answer(struct rpc_server *server, struct http_exchange *exchange)
         return; /* the server answers what can be answered */
     }
     buf_init(&out, RPC_REPLY_BYTES_MAX);
-    rpc_answer(server->options.rpc, body, &out);
-    respond(server, exchange, &out);
+    rpc_answer_to(server->options.rpc, (struct rpc_asker){.client = client}, body, &out);
+    respond(server, exchange, client, &out);
     buf_free(&out);
 }
 
-static void handle_post(struct rpc_server *server, struct http_exchange *exchange)
+static void refuse_client(struct rpc_server *server, struct http_exchange *exchange)
+{
+    server->limits.refused++;
+    http_set_header_str(exchange, "Retry-After", "1");
+    respond_failure(exchange, 429, RPC_LIMIT, "too many requests, try again in a second");
+}
+
+static void handle_post(struct rpc_server *server, struct http_exchange *exchange,
+                        struct rpc_client *client)
 {
     const struct http_request *request = http_request_of(exchange);
     http_set_header_str(exchange, "Content-Type", "application/json");
@@ -159,8 +173,22 @@ static void handle_post(struct rpc_server *server, struct http_exchange *exchang
         respond_failure(exchange, 503, RPC_LIMIT, "too many requests under way");
         return;
     }
-    answer(server, exchange);
+    answer(server, exchange, client);
     gate_leave(&server->bodies, size);
+}
+
+/* A client without credits is refused before its body is read. */
+static void handle_client(struct rpc_server *server, struct http_exchange *exchange)
+{
+    struct rpc_client *client = rpc_client_hold(&server->limits, http_request_of(exchange)->peer);
+    if (!rpc_client_has_credit(client) || !rpc_client_begin_request(client)) {
+        http_set_header_str(exchange, "Content-Type", "application/json");
+        refuse_client(server, exchange);
+    } else {
+        handle_post(server, exchange, client);
+        rpc_client_end_request(client);
+    }
+    rpc_client_release(client);
 }
 
 static void handle(void *ctx, struct http_exchange *exchange)
@@ -173,7 +201,7 @@ static void handle(void *ctx, struct http_exchange *exchange)
     } else if (ws_wants_upgrade(request)) {
         rpc_ws_serve(&server->ws, exchange);
     } else if (bytes_eq_str(request->method, "POST")) {
-        handle_post(server, exchange);
+        handle_client(server, exchange);
     } else if (bytes_eq_str(request->method, "OPTIONS")) {
         preflight(server, exchange);
     } else {
@@ -210,7 +238,9 @@ err rpc_server_start(struct loop *loop, const struct rpc_server_options *options
     server->ws = (struct rpc_ws){.rpc = options->rpc,
                                  .loop = loop,
                                  .cors_origin = server->options.cors_origin,
-                                 .replies = &server->replies};
+                                 .replies = &server->replies,
+                                 .limits = &server->limits};
+    rpc_limits_init(&server->limits, loop, options->rate);
     rpc_ws_init(&server->ws);
     err e = listen_at(server, options->port, &server->http);
     if (is_ok(e) && options->has_ws_port) {
@@ -244,6 +274,7 @@ void rpc_server_close(struct rpc_server *server)
     if (server != NULL) {
         http_server_close(server->http);
         http_server_close(server->second);
+        rpc_limits_free(&server->limits);
         mem_free(server);
     }
 }

@@ -7,6 +7,7 @@
  * page that opens a WebSocket is judged by its Origin against `cors_origin`. Nothing here can spend
  * anything: the node holds no accounts for its clients.
  *
+ * A client that is not on this machine has limits of its own (limits.h): past them 429 and -32005.
  * Bodies under way and answers not yet taken are bounded in total; past it a request waits, then
  * gets 503.
  */
@@ -32,6 +33,7 @@ struct rpc_server_options {
     const char *const *hosts; /* further names of this node; "*" allows all; borrowed */
     size_t host_count;
     const char *cors_origin; /* NULL: "*"; "": no page may ask */
+    u64 rate;                /* credits a second of one client (limits.h); 0: no limits */
 };
 
 /* rpc_server_start: ERR_EXISTS if the port is in use. */

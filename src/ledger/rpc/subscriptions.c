@@ -85,7 +85,8 @@ void rpc_session_close(struct rpc_session *session)
 
 void rpc_session_answer(struct rpc_session *session, bytes body, struct buf *out)
 {
-    rpc_answer_to(session->rpc, session, body, out);
+    const struct rpc_asker asker = {session, session->options.client, false};
+    rpc_answer_to(session->rpc, asker, body, out);
 }
 
 void rpc_session_answered(struct rpc_session *session)

@@ -10,6 +10,7 @@ struct connection {
     struct rpc_ws *ws;
     struct ws_conn *conn;
     struct rpc_session *session;
+    struct rpc_client *client;
     struct group goodbye;
 };
 
@@ -65,11 +66,17 @@ static err send_answer(struct connection *connection, const struct buf *out)
         return ok();
     }
     u64 deadline_ms = loop_now_ms(ws->loop) + REPLY_WAIT_MS;
-    if (!is_ok(gate_enter(ws->loop, ws->replies, out->len, deadline_ms))) {
-        return send_failure(connection, RPC_LIMIT, "too many answers under way");
+    if (!rpc_client_begin_reply(connection->client, out->len)) {
+        return send_failure(connection, RPC_LIMIT, "too many of your answers under way");
     }
-    err e = ws_conn_send(connection->conn, buf_bytes(out));
-    gate_leave(ws->replies, out->len);
+    err e = fail(ERR_LIMIT);
+    if (!is_ok(gate_enter(ws->loop, ws->replies, out->len, deadline_ms))) {
+        e = send_failure(connection, RPC_LIMIT, "too many answers under way");
+    } else {
+        e = ws_conn_send(connection->conn, buf_bytes(out));
+        gate_leave(ws->replies, out->len);
+    }
+    rpc_client_end_reply(connection->client, out->len);
     return e;
 }
 
@@ -93,10 +100,10 @@ static void converse(struct connection *connection)
     }
 }
 
-static void serve(struct rpc_ws *ws, struct ws_conn *conn)
+static void serve(struct rpc_ws *ws, struct ws_conn *conn, struct rpc_client *client)
 {
-    struct connection connection = {.ws = ws, .conn = conn};
-    const struct rpc_session_options options = {send_text, dropped, &connection};
+    struct connection connection = {.ws = ws, .conn = conn, .client = client};
+    const struct rpc_session_options options = {client, send_text, dropped, &connection};
     group_init(&connection.goodbye);
     rpc_session_open(ws->rpc, &options, &connection.session);
     list_push_back(&ws->conns, &connection.node);
@@ -124,12 +131,20 @@ void rpc_ws_serve(struct rpc_ws *ws, struct http_exchange *exchange)
         refuse(exchange, 503, "too many connections\n");
         return;
     }
+    struct rpc_client *client = rpc_client_hold(ws->limits, http_request_of(exchange)->peer);
+    if (!rpc_client_begin_socket(client)) {
+        rpc_client_release(client);
+        refuse(exchange, 429, "too many connections from your address\n");
+        return;
+    }
     ws->count++;
     if (is_ok(ws_conn_accept(exchange, &options, &conn))) {
-        serve(ws, conn);
+        serve(ws, conn, client);
         ws_conn_free(conn);
     }
     ws->count--;
+    rpc_client_end_socket(client);
+    rpc_client_release(client);
 }
 
 /* --- the end --- */

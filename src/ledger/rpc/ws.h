@@ -10,6 +10,7 @@
 #define LEDGER_RPC_WS_H
 
 #include "base/list.h"
+#include "ledger/rpc/limits.h"
 #include "ledger/rpc/rpc.h"
 #include "net/websocket_conn.h"
 
@@ -21,6 +22,7 @@ struct rpc_ws {
     struct loop *loop;
     const char *cors_origin; /* "*": any page; "": none */
     struct gate *replies;    /* bytes of answers under way; shared with HTTP */
+    struct rpc_limits *limits;
     struct gate large;
     struct list conns;
     size_t count;
