@@ -67,6 +67,7 @@
     X(testing_buildBlockV1, 2, 4, rpc_build_block)                                                 \
     X(txpool_content, 0, 0, rpc_pool_content)                                                      \
     X(txpool_contentFrom, 1, 1, rpc_pool_content_from)                                             \
+    X(txpool_inspect, 0, 0, rpc_pool_inspect)                                                      \
     X(txpool_status, 0, 0, rpc_pool_status)                                                        \
     X(web3_clientVersion, 0, 0, rpc_client_version)                                                \
     X(web3_sha3, 1, 1, rpc_sha3)

@@ -348,6 +348,12 @@ static void waiting_transactions(void **state)
     assert_non_null(json_object_get(json_object_get(content, "pending"), "5"));
     assert_non_null(json_object_get(json_object_get(content, "queued"), "7"));
     json_decref(content);
+    content = rpc_ask(&world, "txpool_inspect", " ");
+    const char *line = json_string_value(
+        json_object_get(json_object_get(json_object_get(content, "queued"), user), "7"));
+    assert_non_null(line);
+    assert_true(bytes_find(bytes_str(line), bytes_str(" wei + ")) != SIZE_MAX);
+    json_decref(content);
     rpc_expect(&world, "txpool_contentFrom", "{\"pending\":{},\"queued\":{}}", "\"" NOBODY "\"");
 }
 

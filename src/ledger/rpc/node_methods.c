@@ -73,7 +73,9 @@ struct content {
     struct rpc_request *r;
     json_t *pending;
     json_t *queued;
-    const struct address *only; /* NULL: all senders */
+    /* What is shown of a transaction; NULL after a fault. */
+    json_t *(*show)(struct rpc_request *r, const struct pool_tx *tx);
+    bool by_sender; /* a member for each sender */
     size_t bytes;
 };
 
@@ -90,13 +92,9 @@ static json_t *member(json_t *object, const char *key)
 static bool add_content(void *ctx, const struct pool_tx *tx)
 {
     struct content *content = ctx;
-    const struct rpc_place nowhere = {0};
     char sender[2 + 2 * sizeof tx->sender.b + 1] = "0x";
     char nonce[24];
-    if (content->only != NULL && !address_eq(content->only, &tx->sender)) {
-        return true;
-    }
-    json_t *object = rpc_json_tx(content->r, tx->raw, &tx->sender, &nowhere);
+    json_t *object = content->show(content->r, tx);
     content->bytes += tx->raw.len;
     if (object == NULL || content->bytes > RPC_REPLY_BYTES_MAX / 2) {
         json_decref(object);
@@ -106,18 +104,27 @@ static bool add_content(void *ctx, const struct pool_tx *tx)
     hex_encode(sender + 2, sizeof sender - 2, BYTES_OF(tx->sender));
     snprintf(nonce, sizeof nonce, "%llu", (unsigned long long)tx->nonce);
     json_t *list = tx->is_ready ? content->pending : content->queued;
-    rpc_put(content->only != NULL ? list : member(list, sender), nonce, object);
+    rpc_put(content->by_sender ? member(list, sender) : list, nonce, object);
     return true;
 }
 
-static json_t *pool_content(struct rpc_request *r, const struct address *only)
+/* Of one sender, or of all. */
+static json_t *pool_content(struct rpc_request *r, const struct address *only,
+                            json_t *(*show)(struct rpc_request *r, const struct pool_tx *tx))
 {
-    struct content content = {
-        .r = r, .pending = json_object(), .queued = json_object(), .only = only};
+    struct content content = {.r = r,
+                              .pending = json_object(),
+                              .queued = json_object(),
+                              .show = show,
+                              .by_sender = only == NULL};
     json_t *object = json_object();
     rpc_put(object, "pending", content.pending);
     rpc_put(object, "queued", content.queued);
-    pool_each(app_pool(r->app), add_content, &content);
+    if (only != NULL) {
+        pool_each_of(app_pool(r->app), only, add_content, &content);
+    } else {
+        pool_each_by_sender(app_pool(r->app), add_content, &content);
+    }
     if (r->code != 0) {
         json_decref(object);
         return NULL;
@@ -125,12 +132,37 @@ static json_t *pool_content(struct rpc_request *r, const struct address *only)
     return object;
 }
 
-json_t *rpc_pool_content(struct rpc_request *r) { return pool_content(r, NULL); }
+static json_t *show_whole(struct rpc_request *r, const struct pool_tx *tx)
+{
+    const struct rpc_place nowhere = {0};
+    return rpc_json_tx(r, tx->raw, &tx->sender, &nowhere);
+}
+
+/* geth's words: "0x…: 1 wei + 21000 gas × 7 wei". */
+static json_t *show_line(struct rpc_request *r, const struct pool_tx *waiting)
+{
+    struct tx tx;
+    char to[43] = "0x";
+    char value[80];
+    char price[80];
+    if (!rpc_decode_tx(r, waiting->raw, &tx)) {
+        return NULL;
+    }
+    hex_encode(to + 2, sizeof to - 2, BYTES_OF(tx.to));
+    u256_decimal(value, tx.value);
+    u256_decimal(price, tx.max_fee);
+    return json_sprintf("%s: %s wei + %llu gas × %s wei", tx.is_create ? "contract creation" : to,
+                        value, (unsigned long long)tx.gas_limit, price);
+}
+
+json_t *rpc_pool_content(struct rpc_request *r) { return pool_content(r, NULL, show_whole); }
+
+json_t *rpc_pool_inspect(struct rpc_request *r) { return pool_content(r, NULL, show_line); }
 
 json_t *rpc_pool_content_from(struct rpc_request *r)
 {
     struct address sender;
-    return rpc_read_address(r, 0, &sender) ? pool_content(r, &sender) : NULL;
+    return rpc_read_address(r, 0, &sender) ? pool_content(r, &sender, show_whole) : NULL;
 }
 
 /* --- cairn --- */
