@@ -129,18 +129,8 @@ static void nothing_changes_in_a_static_call(void **state)
 {
     (void)state;
     static const char *const writers[] = {
-        "5f5f55",
-        "5f5f5d",
-        "5f5fa0",
-        "5f5f5fa1",
-        "5f5f5f5fa2",
-        "5f5f5f5f5fa3",
-        "5f5f5f5f5f5fa4",
-        "5f5f5ff0",
-        "5fff",
-        "5f5f5f5ff5",
-        "5f5f5f5f600130"
-        "5af1",
+        "5f5f55",         "5f5f5d",   "5f5fa0", "5f5f5fa1",   "5f5f5f5fa2",         "5f5f5f5f5fa3",
+        "5f5f5f5f5f5fa4", "5f5f5ff0", "5fff",   "5f5f5f5ff5", "5f5f5f5f6001305af1",
     };
     for (size_t i = 0; i < COUNT_OF(writers); i++) {
         for (int nested = 0; nested < 4; nested++) {
