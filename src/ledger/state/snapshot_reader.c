@@ -125,31 +125,13 @@ static err put_entries(struct kv_txn *txn, const struct section *section)
 /* --- order --- */
 
 /* The next account with storage, from reader->account on. */
-static err find_storage(struct snapshot_reader *reader, struct kv_txn *txn)
+static err begin_storage(struct snapshot_reader *reader, struct kv_txn *txn)
 {
-    struct hash no_storage = account_empty_root();
-    struct kv_cursor *cursor;
-    bytes key;
-    bytes value;
-    reader->has_account = false;
-    TRY(kv_cursor_open(txn, TABLE_ACCOUNT, &cursor));
-    err e = kv_seek(cursor, BYTES_OF(reader->account), &key, &value);
-    while (is_ok(e) && !reader->has_account) {
-        struct account_record record;
-        e = account_record_decode(value, &record);
-        if (is_ok(e) && !hash_eq(&record.storage_root, &no_storage)) {
-            memcpy(reader->account.b, key.data, sizeof reader->account.b);
-            reader->storage_root = record.storage_root;
-            reader->slots_root = no_storage;
-            reader->has_account = true;
-        } else if (is_ok(e)) {
-            e = kv_next(cursor, &key, &value);
-        }
-    }
-    kv_cursor_close(cursor);
+    TRY(storage_find(txn, &reader->account, &reader->storage_root, &reader->has_account));
+    reader->slots_root = account_empty_root();
     reader->storage_done = !reader->has_account;
     reader->next = (struct hash){{0}};
-    return is_err(e, ERR_NOT_FOUND) ? ok() : e;
+    return ok();
 }
 
 /* Whether the section is the one that comes next. */
@@ -180,7 +162,7 @@ static err advance(struct snapshot_reader *reader, struct kv_txn *txn,
         assert_that(hash_eq(&reader->accounts_root, &reader->root));
         reader->accounts_done = true;
         reader->account = (struct hash){{0}};
-        return find_storage(reader, txn);
+        return begin_storage(reader, txn);
     }
     assert_that(hash_eq(&reader->slots_root, &reader->storage_root));
     if (!key_next(&reader->account)) {
@@ -188,7 +170,7 @@ static err advance(struct snapshot_reader *reader, struct kv_txn *txn,
         reader->storage_done = true;
         return ok();
     }
-    return find_storage(reader, txn);
+    return begin_storage(reader, txn);
 }
 
 /* --- parts --- */

@@ -173,36 +173,12 @@ static void begin_stage(struct snapshot_writer *writer, enum stage stage)
     writer->has_account = false;
 }
 
-/* The next account with storage, from writer->account on. */
-static err find_storage(struct snapshot_writer *writer, bool *ret_found)
-{
-    struct hash no_storage = account_empty_root();
-    struct kv_cursor *cursor;
-    bytes key;
-    bytes value;
-    *ret_found = false;
-    TRY(kv_cursor_open(writer->txn, TABLE_ACCOUNT, &cursor));
-    err e = kv_seek(cursor, BYTES_OF(writer->account), &key, &value);
-    while (is_ok(e) && !*ret_found) {
-        struct account_record record;
-        e = account_record_decode(value, &record);
-        if (is_ok(e) && !hash_eq(&record.storage_root, &no_storage)) {
-            memcpy(writer->account.b, key.data, sizeof writer->account.b);
-            writer->storage_root = record.storage_root;
-            *ret_found = true;
-        } else if (is_ok(e)) {
-            e = kv_next(cursor, &key, &value);
-        }
-    }
-    kv_cursor_close(cursor);
-    return is_err(e, ERR_NOT_FOUND) ? ok() : e;
-}
-
 static err put_slots(struct snapshot_writer *writer, struct buf *out, struct arena *arena)
 {
     bool complete;
     if (!writer->has_account) {
-        TRY(find_storage(writer, &writer->has_account));
+        TRY(storage_find(writer->txn, &writer->account, &writer->storage_root,
+                         &writer->has_account));
         writer->next = (struct hash){{0}};
         if (!writer->has_account) {
             begin_stage(writer, STAGE_CODE);

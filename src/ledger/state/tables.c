@@ -236,6 +236,30 @@ err account_read(struct kv_txn *txn, const struct hash *key, bool *ret_found,
     return account_record_decode(value, ret_record);
 }
 
+err storage_find(struct kv_txn *txn, struct hash *key, struct hash *ret_root, bool *ret_found)
+{
+    struct hash no_storage = account_empty_root();
+    struct kv_cursor *cursor;
+    bytes at;
+    bytes value;
+    *ret_found = false;
+    TRY(kv_cursor_open(txn, TABLE_ACCOUNT, &cursor));
+    err e = kv_seek(cursor, BYTES_OF(*key), &at, &value);
+    while (is_ok(e) && !*ret_found) {
+        struct account_record record;
+        e = account_record_decode(value, &record);
+        if (is_ok(e) && !hash_eq(&record.storage_root, &no_storage)) {
+            memcpy(key->b, at.data, sizeof key->b);
+            *ret_root = record.storage_root;
+            *ret_found = true;
+        } else if (is_ok(e)) {
+            e = kv_next(cursor, &at, &value);
+        }
+    }
+    kv_cursor_close(cursor);
+    return is_err(e, ERR_NOT_FOUND) ? ok() : e;
+}
+
 err slot_read(struct kv_txn *txn, const struct hash *account, const struct hash *key,
               struct word *ret_word)
 {

@@ -101,6 +101,8 @@ err account_read(struct kv_txn *txn, const struct hash *key, bool *ret_found,
                  struct account_record *ret_record);
 err slot_read(struct kv_txn *txn, const struct hash *account, const struct hash *key,
               struct word *ret_word);
+/* storage_find: the first account from *key on that has storage; *key is then its own. */
+err storage_find(struct kv_txn *txn, struct hash *key, struct hash *ret_root, bool *ret_found);
 err head_write(struct kv_txn *txn, const struct head_record *record);
 
 /* A trie over a transaction: branches and extensions by path, leaves made from the flat tables.
