@@ -19,6 +19,7 @@ const struct verb *const cli_verbs[] = {
     &verb_tx,
     &verb_call,
     &verb_deploy,
+    &verb_ledger,
     &verb_plan,
     &verb_help,
     NULL,

@@ -11,6 +11,7 @@ extern const struct verb verb_gateway;
 extern const struct verb verb_get;
 extern const struct verb verb_help;
 extern const struct verb verb_key;
+extern const struct verb verb_ledger;
 extern const struct verb verb_ls;
 extern const struct verb verb_node;
 extern const struct verb verb_plan;

@@ -218,6 +218,7 @@ struct block_env rules_env(const struct chain_rules *rules, const struct block_h
         .difficulty = u256_from_u64(header->difficulty),
         .blob_base_fee = rules_blob_base_fee(blobs, header->excess_blob_gas),
         .blob_gas_max = blobs != NULL ? blobs->max * RULES_GAS_PER_BLOB : 0,
+        .is_foreign = !rules->is_own,
         .blobs_per_tx_max = fork >= FORK_OSAKA ? RULES_BLOBS_PER_TX_OSAKA : 0,
     };
 }

@@ -489,7 +489,7 @@ static err begin_call(struct evm *vm, const struct evm_message *message, size_t 
     if (precompile != NULL) {
         return run_precompile(vm, precompile, message, snapshot);
     }
-    if (message->runs_precompiles && evm_has(vm, FORK_OSAKA) &&
+    if (message->runs_precompiles && evm_has(vm, FORK_OSAKA) && !vm->env->is_foreign &&
         native_find(&message->code_of) != NULL) {
         return run_native(vm, message, snapshot);
     }

@@ -45,6 +45,7 @@ struct block_env {
     u64 blob_gas_max;     /* of the block; 0: blob transactions are not taken */
     u64 blobs_per_tx_max; /* EIP-7594; 0: no limit of its own */
     struct block_hashes hashes;
+    bool is_foreign; /* of an imported chain: there are no native modules */
 };
 
 struct frame {

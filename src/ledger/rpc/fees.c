@@ -11,11 +11,22 @@ static struct u256 next_base_fee(const struct rpc_request *r) { return app_pool(
 
 json_t *rpc_base_fee(struct rpc_request *r) { return rpc_json_u256(next_base_fee(r)); }
 
-/* There are no blobs: the price stays at its minimum. */
+static struct u256 blob_fee(const struct rpc_request *r, const struct block_header *header)
+{
+    if (header->form < BLOCK_CANCUN) {
+        return u256_from_u64(0);
+    }
+    return rules_blob_base_fee(rules_blobs_at(app_rules(r->app), header->time),
+                               header->excess_blob_gas);
+}
+
+/* On our own chain, which has no blobs, it stays at its minimum. */
 json_t *rpc_blob_base_fee(struct rpc_request *r)
 {
-    (void)r;
-    return json_quantity(1);
+    struct block_header next;
+    return rpc_fine(r, app_header_after(r->app, rpc_head(r), 0, &next))
+               ? rpc_json_u256(blob_fee(r, &next))
+               : NULL;
 }
 
 struct tip {
@@ -114,6 +125,8 @@ struct history {
     json_t *base_fees;
     json_t *ratios;
     json_t *rewards;
+    json_t *blob_fees;
+    json_t *blob_ratios;
 };
 
 static bool read_percentiles(struct rpc_request *r, const json_t **ret)
@@ -167,6 +180,17 @@ static json_t *percentile_row(const json_t *percentiles, const struct rpc_block_
     return row;
 }
 
+/* What the fees of the block after the last one will be, if it comes soon. */
+static void add_next(struct rpc_request *r, struct history *history,
+                     const struct block_header *last)
+{
+    struct block_header next;
+    rules_next_header(app_rules(r->app), last, last->time + 1, &next);
+    json_array_append_new(history->base_fees,
+                          rpc_json_u256(rules_base_fee(app_rules(r->app), last)));
+    json_array_append_new(history->blob_fees, rpc_json_u256(blob_fee(r, &next)));
+}
+
 static bool add_block(struct rpc_request *r, struct history *history, u64 height)
 {
     struct rpc_block_data block;
@@ -183,9 +207,14 @@ static bool add_block(struct rpc_request *r, struct history *history, u64 height
     json_array_append_new(history->base_fees, rpc_json_u256(block.header.base_fee));
     json_array_append_new(
         history->ratios, json_real((double)block.header.gas_used / (double)block.header.gas_limit));
+    const struct rules_blobs *blobs = rules_blobs_at(app_rules(r->app), block.header.time);
+    double most = blobs != NULL ? (double)(blobs->max * RULES_GAS_PER_BLOB) : 1;
+    json_array_append_new(history->blob_fees, rpc_json_u256(blob_fee(r, &block.header)));
+    u64 blob_gas = block.header.blob_gas_used;
+    json_array_append_new(history->blob_ratios,
+                          blob_gas == 0 ? json_integer(0) : json_real((double)blob_gas / most));
     if (height + 1 == history->first + history->count) {
-        struct u256 next = rules_base_fee(app_rules(r->app), &block.header);
-        json_array_append_new(history->base_fees, rpc_json_u256(next));
+        add_next(r, history, &block.header);
     }
     return true;
 }
@@ -193,18 +222,11 @@ static bool add_block(struct rpc_request *r, struct history *history, u64 height
 static json_t *json_history(struct history *history)
 {
     json_t *object = json_object();
-    json_t *blob_fees = json_array();
-    json_t *blob_ratios = json_array();
-    for (u64 i = 0; i < history->count; i++) {
-        json_array_append_new(blob_fees, json_quantity(1));
-        json_array_append_new(blob_ratios, json_integer(0));
-    }
-    json_array_append_new(blob_fees, json_quantity(1));
     rpc_put(object, "oldestBlock", json_quantity(history->first));
     rpc_put(object, "baseFeePerGas", json_incref(history->base_fees));
     rpc_put(object, "gasUsedRatio", json_incref(history->ratios));
-    rpc_put(object, "baseFeePerBlobGas", blob_fees);
-    rpc_put(object, "blobGasUsedRatio", blob_ratios);
+    rpc_put(object, "baseFeePerBlobGas", json_incref(history->blob_fees));
+    rpc_put(object, "blobGasUsedRatio", json_incref(history->blob_ratios));
     if (history->percentiles != NULL) {
         rpc_put(object, "reward", json_incref(history->rewards));
     }
@@ -230,6 +252,8 @@ json_t *rpc_fee_history(struct rpc_request *r)
     history.base_fees = json_array();
     history.ratios = json_array();
     history.rewards = json_array();
+    history.blob_fees = json_array();
+    history.blob_ratios = json_array();
     bool fine = true;
     for (u64 i = 0; fine && i < history.count; i++) {
         fine = add_block(r, &history, history.first + i);
@@ -238,5 +262,7 @@ json_t *rpc_fee_history(struct rpc_request *r)
     json_decref(history.base_fees);
     json_decref(history.ratios);
     json_decref(history.rewards);
+    json_decref(history.blob_fees);
+    json_decref(history.blob_ratios);
     return result;
 }

@@ -9,6 +9,7 @@
 #define WORD_BYTES 80
 #define OP_SLOAD 0x54
 #define OP_SSTORE 0x55
+#define CODE_DEPOSIT_GAS 200u /* per byte of a new contract */
 
 /* The frame of a depth, and its instruction that has no price yet. */
 struct step_frame {
@@ -16,6 +17,7 @@ struct step_frame {
     u64 gas_before;
     u64 given_back; /* by calls that it made */
     u64 gas;        /* of the frame */
+    bool is_creation;
 };
 
 struct step_trace {
@@ -164,7 +166,9 @@ static void on_enter(void *ctx, const struct evm_enter *enter)
         steps->storage = json_object();
     }
     if (enter->depth <= TRACE_DEPTH_MAX && enter->kind != EVM_SELFDESTRUCT) {
-        steps->frames[enter->depth] = (struct step_frame){.gas = enter->gas};
+        steps->frames[enter->depth] = (struct step_frame){
+            .gas = enter->gas,
+            .is_creation = enter->kind == EVM_CREATE || enter->kind == EVM_CREATE2};
     }
 }
 
@@ -179,7 +183,9 @@ static void on_leave(void *ctx, const struct evm_exit *exit)
     if (frame->log != NULL && exit->status != EVM_SUCCESS && exit->status != EVM_REVERTED) {
         rpc_put(frame->log, "error", json_string(evm_status_text(exit->status)));
     }
-    price(frame, left);
+    /* What a new contract's code costs is not its last instruction's price. */
+    bool pays_code = frame->is_creation && exit->status == EVM_SUCCESS;
+    price(frame, left + (pays_code ? CODE_DEPOSIT_GAS * exit->output.len : 0));
     if (exit->depth > 0) {
         steps->frames[exit->depth - 1].given_back += left;
     }
