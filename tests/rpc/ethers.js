@@ -259,7 +259,7 @@ step("a contract is created, and one that fails says why", async ({ provider, wa
   const receipt = await sent.wait();
   assert.equal(receipt.status, 1);
   assert.equal(await provider.getCode(receipt.contractAddress), "0x2a");
-  await refused(wallet.estimateGas({ data: "0xfe" }), "UNKNOWN_ERROR", "invalid opcode");
+  await refused(wallet.estimateGas({ data: "0xfe" }), "CALL_EXCEPTION", "invalid opcode");
 });
 
 step("wrong transactions are refused as wallets expect", async ({ provider, wallet }) => {
