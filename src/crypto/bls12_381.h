@@ -13,7 +13,7 @@
  *
  * Nothing is secret here: time depends on values, and no signing or key generation may be built
  * upon it. No globals, no generator; multi-scalar multiplication allocates what its input's length
- * bounds, the rest works on the stack (a pairing needs about 16 KiB).
+ * bounds, the rest works on the stack (a pairing needs about 20 KiB).
  *
  * How it is made: bls12_381_field.h (Montgomery arithmetic), _point.h and _curve.h (groups, MSM),
  * _map.h (RFC 9380), _tower.h and _pairing.h. All of it is our own code from the papers and
