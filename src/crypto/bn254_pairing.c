@@ -48,8 +48,18 @@ static void g2_neg(struct g2_affine *out, const struct g2_affine *a)
     bn_fp2_neg(&out->y, &a->y);
 }
 
-/* t doubles (infinity stays). The tangent at the old t, times 2 y z³, is
- * at_0 y(P) - at_1 x(P) w + at_3 w³. */
+/* The tangent at a point, times 2 y z³ of it: at_0 y(P) - at_1 x(P) w + at_3 w³. It needs old x,
+ * z², 2 y² and 3 x², and z of the double. */
+static void g2_tangent(struct bn_line *tangent, const struct bn_fp2 *x, const struct bn_fp2 *zz,
+                       const struct bn_fp2 *yy, const struct bn_fp2 *e, const struct bn_fp2 *new_z)
+{
+    bn_fp2_mul(&tangent->at_0, new_z, zz);
+    bn_fp2_mul(&tangent->at_1, e, zz);
+    bn_fp2_mul(&tangent->at_3, e, x);
+    bn_fp2_sub(&tangent->at_3, &tangent->at_3, yy);
+}
+
+/* t doubles (infinity stays); tangent may be NULL. */
 static void g2_double(struct g2_point *t, struct bn_line *tangent)
 {
     struct bn_fp2 yy;
@@ -60,7 +70,9 @@ static void g2_double(struct g2_point *t, struct bn_line *tangent)
     bn_fp2_square(&d, &t->x);
     bn_fp2_double(&e, &d);
     bn_fp2_add(&e, &e, &d);
-    bn_fp2_square(&zz, &t->z);
+    if (tangent != NULL) {
+        bn_fp2_square(&zz, &t->z);
+    }
     bn_fp2_square(&yy, &t->y);
     bn_fp2_double(&yy, &yy);
     bn_fp2_mul(&d, &t->x, &yy);
@@ -69,10 +81,9 @@ static void g2_double(struct g2_point *t, struct bn_line *tangent)
     bn_fp2_double(&yyyy, &yyyy);
     bn_fp2_mul(&t->z, &t->y, &t->z);
     bn_fp2_double(&t->z, &t->z);
-    bn_fp2_mul(&tangent->at_0, &t->z, &zz);
-    bn_fp2_mul(&tangent->at_1, &e, &zz);
-    bn_fp2_mul(&tangent->at_3, &e, &t->x);
-    bn_fp2_sub(&tangent->at_3, &tangent->at_3, &yy);
+    if (tangent != NULL) {
+        g2_tangent(tangent, &t->x, &zz, &yy, &e, &t->z);
+    }
     bn_fp2_square(&t->x, &e);
     bn_fp2_sub(&t->x, &t->x, &d);
     bn_fp2_sub(&t->x, &t->x, &d);
@@ -134,7 +145,6 @@ static void g2_add_any(struct g2_point *t, const struct g2_affine *q)
 {
     struct bn_fp2 h;
     struct bn_fp2 r;
-    struct bn_line unused;
     if (bn_fp2_is_zero(&t->z)) {
         g2_from_affine(t, q);
         return;
@@ -143,7 +153,7 @@ static void g2_add_any(struct g2_point *t, const struct g2_affine *q)
     if (!bn_fp2_is_zero(&h)) {
         g2_add_by(t, &h, &r);
     } else if (bn_fp2_is_zero(&r)) {
-        g2_double(t, &unused);
+        g2_double(t, NULL);
     } else {
         memset(t, 0, sizeof *t);
     }
@@ -165,24 +175,14 @@ static bool g2_to_affine(struct g2_affine *out, const struct g2_point *a)
     return true;
 }
 
-static void g2_mul_6(struct g2_point *out, const struct g2_affine *q)
-{
-    struct bn_line unused;
-    g2_from_affine(out, q);
-    g2_double(out, &unused);
-    g2_add_any(out, q);
-    g2_double(out, &unused);
-}
-
 static void g2_mul_x(struct g2_point *out, const struct g2_affine *q)
 {
-    struct bn_line unused;
     struct g2_affine minus_q;
     g2_neg(&minus_q, q);
     g2_from_affine(out, q);
     for (unsigned i = X_TOP; i-- > 0;) {
         int d = digit(X_PLUS, X_MINUS, i);
-        g2_double(out, &unused);
+        g2_double(out, NULL);
         if (d != 0) {
             g2_add_any(out, d > 0 ? q : &minus_q);
         }
@@ -198,28 +198,50 @@ static void g2_frobenius(struct g2_affine *out, const struct g2_affine *q)
     bn_fp2_mul(&out->y, &out->y, &bn_xi_power[3]);
 }
 
-/* The Frobenius map π satisfies π² - t π + p = 0 with the trace t = 6 x² + 1. If π(Q) is
- * (t - 1) Q, then 0 = ((t - 1)² - t (t - 1) + p) Q = (p + 1 - t) Q = r Q. Points of order r, on
- * which π multiplies by p, which is t - 1 modulo r, all pass. */
+static bool g2_eq(const struct g2_point *a, const struct g2_point *b)
+{
+    struct bn_fp2 zz_a;
+    struct bn_fp2 zz_b;
+    struct bn_fp2 left;
+    struct bn_fp2 right;
+    if (bn_fp2_is_zero(&a->z) || bn_fp2_is_zero(&b->z)) {
+        return bn_fp2_is_zero(&a->z) && bn_fp2_is_zero(&b->z);
+    }
+    bn_fp2_square(&zz_a, &a->z);
+    bn_fp2_square(&zz_b, &b->z);
+    bn_fp2_mul(&left, &a->x, &zz_b);
+    bn_fp2_mul(&right, &b->x, &zz_a);
+    bool same = bn_fp2_eq(&left, &right);
+    bn_fp2_mul(&zz_a, &zz_a, &a->z);
+    bn_fp2_mul(&zz_b, &zz_b, &b->z);
+    bn_fp2_mul(&left, &a->y, &zz_b);
+    bn_fp2_mul(&right, &b->y, &zz_a);
+    return same && bn_fp2_eq(&left, &right);
+}
+
+/* With the Frobenius map π: (x + 1) Q + π(x Q) + π²(x Q) = 2 π³(x Q), as Dai, Lin, Zhao and Zhou
+ * found (eprint 2022/348). On points of order r π multiplies by 6 x², a root of that polynomial
+ * modulo r. Other points fail: where f(π) Q = 0, the norm of f(π) in Z[π], π² - t π + p = 0 with
+ * t = 6 x² + 1, is 0 on Q, too; that norm is prime to the cofactor 2 p - r of the curve, so the
+ * order of Q is r. */
 static bool g2_has_order_r(const struct g2_affine *q)
 {
-    struct g2_point t;
-    struct g2_affine multiple;
-    struct g2_affine image;
-    g2_mul_6(&t, q);
-    if (!g2_to_affine(&multiple, &t)) {
+    struct g2_point left;
+    struct g2_point right;
+    struct g2_affine multiple; /* x Q, then its images */
+    g2_mul_x(&left, q);
+    if (!g2_to_affine(&multiple, &left)) {
         return false;
     }
-    g2_mul_x(&t, &multiple);
-    if (!g2_to_affine(&multiple, &t)) {
-        return false;
-    }
-    g2_mul_x(&t, &multiple);
-    if (!g2_to_affine(&multiple, &t)) {
-        return false;
-    }
-    g2_frobenius(&image, q);
-    return bn_fp2_eq(&image.x, &multiple.x) && bn_fp2_eq(&image.y, &multiple.y);
+    g2_add_any(&left, q);
+    g2_frobenius(&multiple, &multiple);
+    g2_add_any(&left, &multiple);
+    g2_frobenius(&multiple, &multiple);
+    g2_add_any(&left, &multiple);
+    g2_frobenius(&multiple, &multiple);
+    g2_from_affine(&right, &multiple);
+    g2_double(&right, NULL);
+    return g2_eq(&left, &right);
 }
 
 static bool g2_on_curve(const struct g2_affine *q)
