@@ -155,6 +155,26 @@ static const struct {
     {"TYPE_3_TX_CONTRACT_CREATION", TX_BLOB_CREATE},
     {"TYPE_4_TX_CONTRACT_CREATION", TX_AUTHORIZATION_CREATE},
     {"TYPE_4_EMPTY_AUTHORIZATION_LIST", TX_AUTHORIZATIONS_MISSING},
+    /* Older suites, ethereum/tests and legacytests. */
+    {"IntrinsicGas", TX_GAS_BELOW_INTRINSIC},
+    {"TR_IntrinsicGas", TX_GAS_BELOW_INTRINSIC},
+    {"TR_NoFunds", TX_INSUFFICIENT_FUNDS},
+    {"TR_NoFundsX", TX_INSUFFICIENT_FUNDS},
+    {"TR_NoFundsOrGas", TX_INSUFFICIENT_FUNDS},
+    {"TR_NoFundsOrGas", TX_GAS_BELOW_INTRINSIC},
+    {"TR_TypeNotSupported", TX_TYPE_UNSUPPORTED},
+    {"TR_TypeNotSupportedBlob", TX_TYPE_UNSUPPORTED},
+    {"TR_FeeCapLessThanBlocks", TX_FEE_BELOW_BASE},
+    {"TR_TipGtFeeCap", TX_TIP_ABOVE_FEE},
+    {"TR_GasLimitReached", TX_GAS_ABOVE_BLOCK},
+    {"TR_NonceHasMaxValue", TX_NONCE_MAX},
+    {"TR_InitCodeLimitExceeded", TX_INIT_CODE_TOO_LARGE},
+    {"TR_EMPTYBLOB", TX_BLOBS_MISSING},
+    {"TR_BLOBVERSION_INVALID", TX_BLOB_VERSION_WRONG},
+    {"TR_BLOBLIST_OVERSIZE", TX_BLOBS_TOO_MANY},
+    {"TR_BLOBCREATE", TX_BLOB_CREATE},
+    {"TR_RLP_WRONGVALUE", TX_MALFORMED},
+    {"SenderNotEOA", TX_SENDER_HAS_CODE},
 };
 
 static bool name_means(bytes name, enum tx_verdict verdict)
