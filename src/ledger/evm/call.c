@@ -174,6 +174,19 @@ static enum evm_status create_gas(struct evm *vm, struct evm_frame *frame, const
     return EVM_RUNNING;
 }
 
+/* What keeps a creator from trying at all: its nonce does not move, and no gas is lost. */
+static enum evm_status creation_refused(const struct evm *vm, const struct account *creator,
+                                        struct u256 value)
+{
+    if (vm->frame_count > EVM_DEPTH_MAX) {
+        return EVM_DEPTH;
+    }
+    if (u256_cmp(creator->balance, value) < 0) {
+        return EVM_BALANCE;
+    }
+    return creator->nonce == UINT64_MAX ? EVM_NONCE : EVM_RUNNING;
+}
+
 /* The nonce of the creator goes up and the address becomes warm, whatever comes of the creation. */
 static enum evm_status prepare_creation(struct evm *vm, struct evm_frame *frame,
                                         struct evm_message *message, u64 nonce,
@@ -192,6 +205,9 @@ static enum evm_status prepare_creation(struct evm *vm, struct evm_frame *frame,
     message->target = message->self;
     message->gas = evm_has(vm, FORK_TANGERINE) ? frame->gas - frame->gas / 64 : frame->gas;
     frame->gas -= message->gas;
+    if (message->refused != EVM_RUNNING) {
+        return EVM_CALLING;
+    }
     EVM_TRY(vm, journal_set_nonce(vm->journal, &message->from, nonce + 1));
     if (vm->tracer != NULL && vm->tracer->account != NULL) {
         vm->tracer->account(vm->tracer->ctx, &message->self);
@@ -220,12 +236,7 @@ enum evm_status evm_op_create(struct evm *vm, struct evm_frame *frame, struct u2
         .input_at = frame->memory_base + at,
     };
     EVM_TRY(vm, journal_account(vm->journal, &frame->message.self, &creator));
-    if (u256_cmp(creator.balance, sp[0]) < 0 || creator.nonce == UINT64_MAX ||
-        vm->frame_count > EVM_DEPTH_MAX) {
-        evm_set_returned(vm, bytes_make("", 0));
-        sp[kind == EVM_CREATE2 ? -3 : -2] = u256_from_u64(0);
-        return EVM_RUNNING;
-    }
+    vm->next.refused = creation_refused(vm, &creator, sp[0]);
     return prepare_creation(vm, frame, &vm->next, creator.nonce,
                             kind == EVM_CREATE2 ? &sp[-3] : NULL);
 }
@@ -281,7 +292,7 @@ static void trace_exit(const struct evm *vm, const struct evm_message *message,
 static bool keeps_gas(enum evm_status status)
 {
     return status == EVM_SUCCESS || status == EVM_REVERTED || status == EVM_DEPTH ||
-           status == EVM_BALANCE;
+           status == EVM_BALANCE || status == EVM_NONCE;
 }
 
 /* Hands the outcome of a message to the frame that sent it; frame_count no longer counts its own.
@@ -536,9 +547,10 @@ static err begin(struct evm *vm, const struct evm_message *message)
 {
     size_t snapshot = journal_snapshot(vm->journal);
     trace_enter(vm, message);
-    if (vm->frame_count > EVM_DEPTH_MAX) {
+    enum evm_status refused = vm->frame_count > EVM_DEPTH_MAX ? EVM_DEPTH : message->refused;
+    if (refused != EVM_RUNNING) {
         finish(vm, message, snapshot,
-               (struct outcome){.status = EVM_DEPTH, .gas_left = message->gas});
+               (struct outcome){.status = refused, .gas_left = message->gas});
         return ok();
     }
     return is_creation(message) ? begin_creation(vm, message, snapshot)

@@ -118,7 +118,8 @@ static void creations_nest(void **state)
     stage->executor.tracer = &tracer;
     struct exec_result result = stage_run(stage, self, 0, (u64)1 << 50, bytes_str(""));
     assert_true(result.success);
-    assert_int_equal(seen->deepest, EVM_DEPTH_MAX);
+    assert_int_equal(seen->deepest, EVM_DEPTH_MAX + 1);
+    assert_int_equal(seen->exits[0].status, EVM_DEPTH);
     mem_free(seen);
     stage_free(stage);
 }
@@ -287,10 +288,17 @@ static void a_full_nonce_creates_nothing(void **state)
 {
     (void)state;
     struct stage *stage = stage_new(FORK_OSAKA);
+    struct seen *seen = mem_alloc(sizeof *seen);
+    struct evm_tracer tracer = tracer_of(seen);
     struct address self = stage_contract(stage, 1, "5f5f5ff06001015f55");
     stage_find(stage, &self)->account.nonce = UINT64_MAX;
+    stage->executor.tracer = &tracer;
     struct exec_result result = stage_run(stage, self, 0, GAS, bytes_str(""));
     assert_true(result.success);
+    assert_int_equal(seen->exits[0].status, EVM_NONCE);
+    assert_int_equal(seen->exits[0].gas_used, 0);
+    stage->executor.tracer = NULL;
+    mem_free(seen);
     assert_int_equal(word_at(stage, self, 0), 1);
     assert_true(account_of(stage, self).nonce == UINT64_MAX);
     /* Init code that is too long takes the frame with it (EIP-3860). */

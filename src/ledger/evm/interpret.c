@@ -131,25 +131,18 @@ static enum evm_status height_failure(const struct evm_op *op, u64 height)
         NEXT();                                                                                    \
     }
 
-/* One that may end in EVM_CALLING: the frame then goes on after it. */
-#define CALLING(name, call, change)                                                                \
+/* One that calls: the frame goes on after it when the call is over, which pushes the result. */
+#define CALLING(name, call, operands)                                                              \
     op_##name:                                                                                     \
     {                                                                                              \
         frame->gas = gas;                                                                          \
         status = (call);                                                                           \
         gas = frame->gas;                                                                          \
-        if (status != EVM_RUNNING && status != EVM_CALLING) {                                      \
-            goto ended;                                                                            \
-        }                                                                                          \
-        top += (change);                                                                           \
-        pc++;                                                                                      \
         if (status == EVM_CALLING) {                                                               \
-            top--; /* the result is pushed when the call is over */                                \
-            goto ended;                                                                            \
+            top -= (operands);                                                                     \
+            pc++;                                                                                  \
         }                                                                                          \
-        memory = vm->memory + frame->memory_base;                                                  \
-        memory_size = frame->memory_size;                                                          \
-        NEXT();                                                                                    \
+        goto ended;                                                                                \
     }
 
 #define PUSH(n)                                                                                    \
@@ -323,12 +316,12 @@ traced:
     FUNCTION(LOG3, evm_op_log(vm, frame, top, 3), -5)
     FUNCTION(LOG4, evm_op_log(vm, frame, top, 4), -6)
     FUNCTION(SELFDESTRUCT, evm_op_selfdestruct(vm, frame, top), -1)
-    CALLING(CREATE, evm_op_create(vm, frame, top, EVM_CREATE), -2)
-    CALLING(CREATE2, evm_op_create(vm, frame, top, EVM_CREATE2), -3)
-    CALLING(CALL, evm_op_call(vm, frame, top, EVM_CALL), -6)
-    CALLING(CALLCODE, evm_op_call(vm, frame, top, EVM_CALLCODE), -6)
-    CALLING(DELEGATECALL, evm_op_call(vm, frame, top, EVM_DELEGATECALL), -5)
-    CALLING(STATICCALL, evm_op_call(vm, frame, top, EVM_STATICCALL), -5)
+    CALLING(CREATE, evm_op_create(vm, frame, top, EVM_CREATE), 3)
+    CALLING(CREATE2, evm_op_create(vm, frame, top, EVM_CREATE2), 4)
+    CALLING(CALL, evm_op_call(vm, frame, top, EVM_CALL), 7)
+    CALLING(CALLCODE, evm_op_call(vm, frame, top, EVM_CALLCODE), 7)
+    CALLING(DELEGATECALL, evm_op_call(vm, frame, top, EVM_DELEGATECALL), 6)
+    CALLING(STATICCALL, evm_op_call(vm, frame, top, EVM_STATICCALL), 6)
 
 op_POP:
     top--;

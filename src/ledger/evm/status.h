@@ -6,7 +6,7 @@
 #define LEDGER_EVM_STATUS_H
 
 /* The last two are seen inside ledger/evm only. Everything after REVERTED takes all gas of its
- * frame, but for DEPTH and BALANCE, which are found before the frame begins. */
+ * frame, but for DEPTH, BALANCE and NONCE, which are found before the frame begins. */
 #define EVM_STATUS_TABLE(X)                                                                        \
     X(RUNNING, "running")                                                                          \
     X(SUCCESS, "success")                                                                          \

@@ -30,11 +30,12 @@ struct evm_message {
     enum evm_kind kind;
     bool is_static;
     bool moves_value;
-    bool runs_precompiles;  /* false: the callee is a delegation (EIP-7702) */
-    struct address from;    /* msg.sender of the new frame */
-    struct address self;    /* whose storage */
-    struct address code_of; /* whose code, before a delegation is followed */
-    struct address target;  /* whose code, after */
+    bool runs_precompiles;   /* false: the callee is a delegation (EIP-7702) */
+    enum evm_status refused; /* of a creation: why it ends before it begins; else EVM_RUNNING */
+    struct address from;     /* msg.sender of the new frame */
+    struct address self;     /* whose storage */
+    struct address code_of;  /* whose code, before a delegation is followed */
+    struct address target;   /* whose code, after */
     struct u256 value;
     u64 gas;
     bytes input;      /* from outside, if not in memory */
@@ -151,7 +152,7 @@ enum evm_status evm_op_tstore(struct evm *vm, struct evm_frame *frame, struct u2
 enum evm_status evm_op_log(struct evm *vm, struct evm_frame *frame, struct u256 *sp,
                            unsigned topics);
 enum evm_status evm_op_selfdestruct(struct evm *vm, struct evm_frame *frame, struct u256 *sp);
-/* Calls and creations end in EVM_CALLING; with EVM_RUNNING the result is there already. */
+/* Calls and creations end in EVM_CALLING. */
 enum evm_status evm_op_call(struct evm *vm, struct evm_frame *frame, struct u256 *sp,
                             enum evm_kind kind);
 enum evm_status evm_op_create(struct evm *vm, struct evm_frame *frame, struct u256 *sp,
