@@ -51,7 +51,7 @@ static err source_account(void *ctx, const struct address *address, struct accou
 {
     struct world *world = ctx;
     world->loads++;
-    *ret_account = world->source.accounts[index_of(address)];
+    *ret_account = address->b[0] == 0 ? account_none() : world->source.accounts[index_of(address)];
     return ok();
 }
 
@@ -355,12 +355,161 @@ static void faults_pass_up(void **state)
     mem_free(world);
 }
 
+/* --- the end of a transaction --- */
+
+static err source_slots(void *ctx, const struct address *address, struct slot_visitor visitor)
+{
+    (void)ctx;
+    (void)address;
+    for (size_t j = 0; j < SLOTS; j++) {
+        struct hash slot = slot_of(j);
+        TRY(visitor.visit(visitor.ctx, &slot));
+    }
+    return ok();
+}
+
+/* A world without accounts, or with five of them that have storage. */
+static struct world *world_new(bool is_full)
+{
+    struct world *world = MEM_NEW(struct world);
+    world_init(world, 3);
+    for (size_t i = 0; i < ACCOUNTS && !is_full; i++) {
+        world->source.accounts[i] = account_none();
+        memset(world->source.words[i], 0, sizeof world->source.words[i]);
+    }
+    for (size_t i = 0; i < ACCOUNTS && is_full; i++) {
+        world->source.accounts[i].nonce = 1;
+        world->source.words[i][0].b[31] = 1;
+    }
+    world->journal.source.slots = source_slots;
+    journal_begin_tx(&world->journal);
+    return world;
+}
+
+static void world_end(struct world *world)
+{
+    journal_free(&world->journal);
+    mem_free(world);
+}
+
+static bool exists(struct world *world, const struct address *address)
+{
+    struct account account;
+    assert_ok(journal_account(&world->journal, address, &account));
+    return account.exists;
+}
+
+static void touched_and_empty_is_gone(void **state)
+{
+    (void)state;
+    struct world *world = world_new(false);
+    struct address address = address_of(0);
+    struct address other = address_of(1);
+    bool enough;
+    assert_ok(journal_touch(&world->journal, &address));
+    assert_true(exists(world, &address));
+    assert_ok(journal_end_tx(&world->journal, false));
+    assert_true(exists(world, &address)); /* before EIP-161 */
+    journal_begin_tx(&world->journal);
+    assert_ok(journal_touch(&world->journal, &address));
+    assert_ok(journal_credit(&world->journal, &other, u256_from_u64(4)));
+    assert_ok(journal_debit(&world->journal, &other, u256_from_u64(4), &enough));
+    assert_true(enough && exists(world, &other));
+    assert_ok(journal_end_tx(&world->journal, true));
+    assert_false(exists(world, &address));
+    assert_false(exists(world, &other));
+    world_end(world);
+}
+
+/* What a revert undoes is not touched any more; 0x03 stays so (EIP-161, addendum). */
+static void touches_are_undone_but_for_one(void **state)
+{
+    (void)state;
+    struct world *world = world_new(false);
+    struct address address = address_of(0);
+    assert_ok(journal_touch(&world->journal, &address));
+    assert_ok(journal_end_tx(&world->journal, false)); /* exists and is empty */
+    journal_begin_tx(&world->journal);
+    size_t snapshot = journal_snapshot(&world->journal);
+    assert_ok(journal_touch(&world->journal, &address));
+    journal_revert(&world->journal, snapshot);
+    assert_ok(journal_end_tx(&world->journal, true));
+    assert_true(exists(world, &address));
+    struct address ripemd = {{[19] = 3}};
+    world->journal.source.slots = NULL;
+    assert_ok(journal_touch(&world->journal, &ripemd));
+    assert_ok(journal_end_tx(&world->journal, false));
+    journal_begin_tx(&world->journal);
+    snapshot = journal_snapshot(&world->journal);
+    assert_ok(journal_touch(&world->journal, &ripemd));
+    journal_revert(&world->journal, snapshot);
+    assert_ok(journal_end_tx(&world->journal, true));
+    assert_false(exists(world, &ripemd));
+    world_end(world);
+}
+
+static void the_destroyed_lose_everything(void **state)
+{
+    (void)state;
+    struct world *world = world_new(true);
+    struct address address = address_of(2);
+    struct hash old = slot_of(0);
+    struct word word = {{[31] = 9}};
+    bool is_first;
+    bool is_created;
+    size_t snapshot = journal_snapshot(&world->journal);
+    assert_ok(journal_store(&world->journal, &address, &(struct hash){{[0] = 97, [1] = 2}}, &word));
+    assert_ok(journal_create(&world->journal, &address));
+    assert_ok(journal_destroy(&world->journal, &address, &is_first));
+    assert_true(is_first);
+    assert_ok(journal_destroy(&world->journal, &address, &is_first));
+    assert_false(is_first);
+    journal_revert(&world->journal, snapshot);
+    assert_ok(journal_is_created(&world->journal, &address, &is_created));
+    assert_false(is_created);
+    assert_ok(journal_end_tx(&world->journal, true));
+    assert_true(exists(world, &address)); /* it was undone */
+    journal_begin_tx(&world->journal);
+    assert_ok(journal_destroy(&world->journal, &address, &is_first));
+    assert_true(is_first);
+    assert_ok(journal_end_tx(&world->journal, true));
+    assert_false(exists(world, &address));
+    assert_ok(journal_load(&world->journal, &address, &old, &word));
+    assert_int_equal(word.b[31], 0);
+    struct arena arena;
+    struct state_changes changes;
+    arena_init(&arena, ARENA_BYTES);
+    assert_ok(journal_changes(&world->journal, &arena, &changes));
+    assert_int_equal(changes.account_count, 1);
+    assert_false(changes.accounts[0].account.exists);
+    assert_true(changes.slot_count >= 1); /* every slot that it had, to zero */
+    arena_free(&arena);
+    world_end(world);
+}
+
+static void storage_without_an_account_shows(void **state)
+{
+    (void)state;
+    for (int is_full = 0; is_full < 2; is_full++) {
+        struct world *world = world_new(is_full == 1);
+        struct address address = address_of(1);
+        bool has;
+        assert_ok(journal_has_storage(&world->journal, &address, &has));
+        assert_int_equal(has, is_full);
+        world_end(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_walk_equals_the_model),
         cmocka_unit_test(reverting_everything_changes_nothing),
         cmocka_unit_test(faults_pass_up),
+        cmocka_unit_test(touched_and_empty_is_gone),
+        cmocka_unit_test(touches_are_undone_but_for_one),
+        cmocka_unit_test(the_destroyed_lose_everything),
+        cmocka_unit_test(storage_without_an_account_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

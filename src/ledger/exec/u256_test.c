@@ -128,10 +128,137 @@ static void slots(void **state)
     check_hex(BYTES_OF(sum), "0000000000000000000000000000000100000000000000000000000000000000");
 }
 
+/* --- words --- */
+
+/* A word read in two's complement. */
+static void to_signed(mpz_t out, struct u256 v)
+{
+    to_mpz(out, v);
+    if (word_is_negative(v)) {
+        mpz_t all;
+        mpz_init_set_ui(all, 1);
+        mpz_mul_2exp(all, all, 256);
+        mpz_sub(out, out, all);
+        mpz_clear(all);
+    }
+}
+
+/* Modulo 2^256, whatever the sign. */
+static void assert_word(mpz_t value, struct u256 v)
+{
+    mpz_t cut;
+    mpz_init(cut);
+    mpz_fdiv_r_2exp(cut, value, 256);
+    assert_mpz(cut, v);
+    mpz_clear(cut);
+}
+
+struct numbers {
+    mpz_t a;
+    mpz_t b;
+    mpz_t m;
+    mpz_t r;
+};
+
+static void check_sums(struct numbers *n, struct u256 a, struct u256 b)
+{
+    mpz_add(n->r, n->a, n->b);
+    assert_word(n->r, word_add(a, b));
+    mpz_sub(n->r, n->a, n->b);
+    assert_word(n->r, word_sub(a, b));
+    mpz_mul(n->r, n->a, n->b);
+    assert_word(n->r, word_mul(a, b));
+    assert_int_equal(word_lt(a, b), mpz_cmp(n->a, n->b) < 0);
+    mpz_set_ui(n->r, 1);
+    mpz_mul_2exp(n->r, n->r, 256);
+    mpz_powm(n->r, n->a, n->b, n->r);
+    assert_word(n->r, word_exp(a, b));
+}
+
+static void check_division(struct numbers *n, struct u256 a, struct u256 b, struct u256 m)
+{
+    mpz_set_ui(n->r, 0);
+    if (!u256_is_zero(b)) {
+        mpz_tdiv_q(n->r, n->a, n->b);
+    }
+    assert_word(n->r, word_div(a, b));
+    if (!u256_is_zero(b)) {
+        mpz_tdiv_r(n->r, n->a, n->b);
+    }
+    assert_word(n->r, word_mod(a, b));
+    mpz_set_ui(n->r, 0);
+    if (!u256_is_zero(m)) {
+        mpz_add(n->r, n->a, n->b);
+        mpz_tdiv_r(n->r, n->r, n->m);
+    }
+    assert_word(n->r, word_addmod(a, b, m));
+    if (!u256_is_zero(m)) {
+        mpz_mul(n->r, n->a, n->b);
+        mpz_tdiv_r(n->r, n->r, n->m);
+    }
+    assert_word(n->r, word_mulmod(a, b, m));
+}
+
+static void check_signed(struct numbers *n, struct u256 a, struct u256 b, u64 by)
+{
+    to_signed(n->a, a);
+    to_signed(n->b, b);
+    assert_int_equal(word_slt(a, b), mpz_cmp(n->a, n->b) < 0);
+    mpz_set_ui(n->r, 0);
+    if (!u256_is_zero(b)) {
+        mpz_tdiv_q(n->r, n->a, n->b);
+    }
+    assert_word(n->r, word_sdiv(a, b));
+    if (!u256_is_zero(b)) {
+        mpz_tdiv_r(n->r, n->a, n->b);
+    }
+    assert_word(n->r, word_smod(a, b));
+    mpz_fdiv_q_2exp(n->r, n->a, by);
+    assert_word(n->r, word_sar(u256_from_u64(by), a));
+}
+
+static void check_shifts(struct numbers *n, struct u256 a, u64 by)
+{
+    mpz_mul_2exp(n->r, n->a, by);
+    assert_word(n->r, word_shl(u256_from_u64(by), a));
+    mpz_fdiv_q_2exp(n->r, n->a, by);
+    assert_word(n->r, word_shr(u256_from_u64(by), a));
+    size_t bits = u256_is_zero(a) ? 0 : mpz_sizeinbase(n->a, 2);
+    assert_int_equal(word_clz(a).limb[0], 256 - bits);
+    assert_int_equal(word_bytes(a), (bits + 7) / 8);
+    u8 be[32];
+    u256_to_be(be, a);
+    assert_int_equal(word_byte(u256_from_u64(by % 32), a).limb[0], be[by % 32]);
+}
+
+static void words_are_gmps(void **state)
+{
+    (void)state;
+    struct prng prng;
+    struct numbers n;
+    prng_init(&prng, 77);
+    mpz_inits(n.a, n.b, n.m, n.r, NULL);
+    for (int i = 0; i < ROUNDS / 4; i++) {
+        struct u256 a = random_u256(&prng);
+        struct u256 b = word_shr(u256_from_u64(64 * prng_below(&prng, 5)), random_u256(&prng));
+        struct u256 m = word_shr(u256_from_u64(64 * prng_below(&prng, 5)), random_u256(&prng));
+        u64 by = prng_below(&prng, 300);
+        to_mpz(n.a, a);
+        to_mpz(n.b, b);
+        to_mpz(n.m, m);
+        check_sums(&n, a, b);
+        check_division(&n, a, b, m);
+        check_shifts(&n, a, by);
+        check_signed(&n, a, b, by);
+    }
+    mpz_clears(n.a, n.b, n.m, n.r, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_is_gmps),
+        cmocka_unit_test(words_are_gmps),
         cmocka_unit_test(text_and_bytes),
         cmocka_unit_test(slots),
     };
