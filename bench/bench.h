@@ -49,6 +49,7 @@ void bench_add_primitives(struct bench *bench, const struct bench_primitives *pr
 bool bench_pipeline(struct bench *bench, int argc, char **argv);
 bool bench_evm(struct bench *bench, int argc, char **argv);
 bool bench_bls(struct bench *bench, int argc, char **argv);
+bool bench_precompiles(struct bench *bench, int argc, char **argv);
 /* arguments: [--keep] [large] [streams] [small]; --keep leaves the devnet's folder, for its logs */
 bool bench_s3(struct bench *bench, int argc, char **argv);
 /* arguments: [DIR [TRANSFERS [ACCOUNTS_MAX]]] */

@@ -19,6 +19,7 @@ static const struct {
      bench_pipeline},
     {"evm", "millions of gas a second of the interpreter, by workload", bench_evm},
     {"bls", "BLS12-381 and KZG, as the precompiles call them", bench_bls},
+    {"precompiles", "gas a second of the other precompiled contracts", bench_precompiles},
     {"s3", "PUT and GET through a devnet of its own, over HTTP with signed payloads", bench_s3},
     {"ledger",
      "transfers through pool, block, state root and disk, at 10,000 and 1,000,000 accounts",
