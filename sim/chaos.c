@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "sim/stray.h"
 
 #include <stdlib.h>
 
@@ -28,6 +29,8 @@ enum fault {
     FAULT_WIPE,
     FAULT_LIE,
     FAULT_OUTAGE,
+    FAULT_LOST_NONCE,
+    FAULT_TAKEN_NONCE,
     FAULT_COUNT
 };
 
@@ -244,6 +247,12 @@ static void do_fault(struct chaos *chaos, enum fault fault, struct role *role)
         break;
     case FAULT_OUTAGE:
         cut_power_of_all(chaos->world);
+        break;
+    case FAULT_LOST_NONCE:
+        stray_lose(world_gateway(chaos->world));
+        break;
+    case FAULT_TAKEN_NONCE:
+        stray_take(world_gateway(chaos->world));
         break;
     case FAULT_COUNT:
         break;

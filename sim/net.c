@@ -4,7 +4,8 @@
  * window, and arrives in order after the link's latency. A cut link delivers nothing until it
  * heals, as TCP behaves while a cable is out: the writer's window fills, then its deadline passes.
  * A killed process resets its connections; a host without power says nothing until it is up again,
- * and only then answers what still comes with a reset.
+ * and only then answers what still comes with a reset: what it did not acknowledge is sent again,
+ * less and less often. Who only waits for it learns nothing.
  */
 #include "os/stream.h"
 
@@ -18,6 +19,8 @@
 
 #define WINDOW_BYTES KIB(128)
 #define CUT_RETRY_MS 50
+#define SEND_AGAIN_MS 200 /* doubles */
+#define SEND_AGAIN_MAX_MS 60000
 #define CALLS_PER_TURN 32
 
 enum chunk_kind { CHUNK_DATA, CHUNK_END, CHUNK_RESET };
@@ -44,8 +47,9 @@ struct pipe {
     struct list arrived;
     struct sim_event delivery; /* armed while `flying` is not empty */
     u64 last_due_ms;
-    size_t bytes; /* not read yet, for the window */
-    bool ended;   /* the writer sent its end */
+    u64 send_again_ms; /* the last pause; 0: nothing was lost yet */
+    size_t bytes;      /* not read yet, for the window */
+    bool ended;        /* the writer sent its end */
     bool end_arrived;
 };
 
@@ -199,15 +203,20 @@ static bool host_is_up(unsigned slot)
     return false;
 }
 
+/* is_unheard: the other host has no power. */
+static bool is_unheard(const struct pipe *pipe)
+{
+    return pipe->reader == NULL && pipe->connection->silent && !host_is_up(pipe->to);
+}
+
 /* False: the connection was reset. */
 static bool arrive(struct pipe *pipe, struct chunk *chunk)
 {
     sim_note(chunk->len);
     if (pipe->reader == NULL) {
-        bool answered = !pipe->connection->silent || host_is_up(pipe->to);
         bool is_data = chunk->kind == CHUNK_DATA;
         free(chunk);
-        if (answered && is_data) {
+        if (is_data) {
             reset_connection(pipe->connection);
             return false;
         }
@@ -251,6 +260,12 @@ static void deliver(struct sim_event *event)
     }
     if (sim->stalled_until_ms[pipe->from] > sim->now_ms) {
         arm_delivery(pipe, sim->stalled_until_ms[pipe->from]);
+        return;
+    }
+    if (is_unheard(pipe)) {
+        u64 pause_ms = pipe->send_again_ms == 0 ? SEND_AGAIN_MS : 2 * pipe->send_again_ms;
+        pipe->send_again_ms = min_u64(pause_ms, SEND_AGAIN_MAX_MS);
+        arm_delivery(pipe, sim->now_ms + pipe->send_again_ms);
         return;
     }
     if (sim->faults.reset_per_million != 0 && sim_chance(sim->faults.reset_per_million, 1000000)) {

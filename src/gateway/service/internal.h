@@ -50,7 +50,7 @@ struct ports {
     void (*hold)(void *ctx, u64 nonce);
     void (*release)(void *ctx, u64 nonce);
     /* fill: sends transactions that do nothing with the nonces from `first` to below `end` that
-     * nobody holds. */
+     * nobody holds; those that the ledger has in its pool stay as they are. */
     err (*fill)(void *ctx, u64 first, u64 end, u64 deadline_ms);
     /* submit: raw need not outlive the first wait. ERR_CONFLICT: its nonce is used, maybe by
      * itself. */

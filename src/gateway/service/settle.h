@@ -21,7 +21,7 @@
 
 #define SETTLE_SUBMIT_MS 3000 /* between submissions */
 #define SETTLE_TAKEN_MS 4000  /* the nonce is used and no receipt turns up */
-#define SETTLE_GAP_MS 10000   /* the ledger does not get beyond a nonce before it */
+#define SETTLE_GAP_MS 3000    /* the ledger does not get beyond a nonce before it */
 #define SETTLE_RETRY_MS 1000  /* first pause after a refusal; doubles */
 #define SETTLE_RETRY_MAX_MS 30000
 #define SETTLE_COMPLETE_MS 2000 /* first pause between attempts to place holders; doubles */

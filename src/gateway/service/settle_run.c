@@ -548,16 +548,21 @@ static void issue_again(struct gateway *gateway, struct unsettled *entry)
 }
 
 /* fill_gap: a transaction that needed no log entry got lost with the pool that it waited in, and
- * was given up. */
+ * was given up. Where one is missing others may be, too: all nonces up to the last commit's are
+ * looked at. One that is not missing after all stays as it is: the ledger refuses the filling. */
 static void fill_gap(struct gateway *gateway, struct unsettled *entry)
 {
     u64 first = entry->facts.account_nonce;
     u64 end = entry->facts.nonce;
+    list_for (it, &gateway->settle.entries) {
+        const struct unsettled *other = list_entry(it, struct unsettled, node);
+        end = other->facts.is_final ? end : max_u64(end, other->facts.nonce);
+    }
     err e =
         gateway->ports.fill(gateway->ports.ctx, first, end, gateway_in(gateway, LEDGER_TIMEOUT_MS));
     entry->facts.filled_ms = loop_now_ms(gateway->loop);
     log_info("gateway", "a gap between nonces %llu and %llu: %s", (unsigned long long)first,
-             (unsigned long long)end, is_ok(e) ? "filled" : err_text(e));
+             (unsigned long long)entry->facts.nonce, is_ok(e) ? "filled" : err_text(e));
 }
 
 /* ---- placing late holders ---- */

@@ -70,7 +70,7 @@ void node_drain(struct node *node, u64 deadline_ms);
 void node_stop(struct node *node);
 
 u16 node_rpc_port(const struct node *node);
-u16 node_ws_port(const struct node *node); /* that of JSON-RPC if there is no other */
+u16 node_ws_port(const struct node *node);      /* that of JSON-RPC if there is no other */
 u16 node_metrics_port(const struct node *node); /* 0: none */
 struct node_status node_status(const struct node *node);
 /* node_ended: woken when the role cannot go on; node_fault() then tells why (ok() before). */
