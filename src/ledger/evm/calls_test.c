@@ -40,12 +40,13 @@ static void saw_exit(void *ctx, const struct evm_exit *ended)
     seen->gas_grew |= ended->gas_used > seen->given[ended->depth];
 }
 
-static void saw_step(void *ctx, const struct evm_step *step)
+static err saw_step(void *ctx, const struct evm_step *step)
 {
     struct seen *seen = ctx;
     seen->steps++;
     seen->gas_grew |= step->gas > seen->gas[step->depth];
     seen->gas[step->depth] = step->gas;
+    return ok();
 }
 
 static void saw_log(void *ctx, unsigned depth, const struct journal_log *log)

@@ -108,12 +108,13 @@ static void watch_exit(void *ctx, const struct evm_exit *ended)
     assert_that(ended->status != EVM_RUNNING && ended->status < EVM_CALLING);
 }
 
-static void watch_step(void *ctx, const struct evm_step *step)
+static err watch_step(void *ctx, const struct evm_step *step)
 {
     struct watch *watch = ctx;
     assert_that(step->gas <= watch->last[step->depth]);
     assert_that(step->stack_count <= EVM_STACK_MAX && step->memory.len % 32 == 0);
     watch->last[step->depth] = step->gas;
+    return ok();
 }
 
 /* --- running --- */

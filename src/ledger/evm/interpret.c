@@ -31,8 +31,8 @@ ALWAYS_INLINE struct u256 push_operand(const u8 *at, unsigned n)
     return v;
 }
 
-static void trace_step(const struct evm *vm, const struct evm_frame *frame, const u8 *pc,
-                       const struct u256 *top, u64 gas)
+static err trace_step(const struct evm *vm, const struct evm_frame *frame, const u8 *pc,
+                      const struct u256 *top, u64 gas)
 {
     const struct u256 *stack = vm->stack + frame->stack_base + 1;
     struct evm_step step = {
@@ -47,7 +47,7 @@ static void trace_step(const struct evm *vm, const struct evm_frame *frame, cons
         .memory = bytes_make(vm->memory + frame->memory_base, frame->memory_size),
         .return_data = evm_returned(vm),
     };
-    vm->tracer->step(vm->tracer->ctx, &step);
+    return vm->tracer->step(vm->tracer->ctx, &step);
 }
 
 /* Which of the two: too few operands, or too many words. */
@@ -242,7 +242,7 @@ enum evm_status evm_interpret(struct evm *vm, struct evm_frame *frame)
     NEXT();
 
 traced:
-    trace_step(vm, frame, pc, top, gas + op->gas);
+    EVM_TRY(vm, trace_step(vm, frame, pc, top, gas + op->gas));
     goto *direct[*pc];
 
     BINARY(ADD, word_add(a, b))

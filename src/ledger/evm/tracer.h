@@ -64,8 +64,9 @@ struct evm_tracer {
     void *ctx;
     void (*enter)(void *ctx, const struct evm_enter *enter);
     void (*exit)(void *ctx, const struct evm_exit *exit);
-    /* Before each instruction that has its operands and its constant gas. */
-    void (*step)(void *ctx, const struct evm_step *step);
+    /* Before each instruction that has its operands and its constant gas. A fault ends the
+     * execution with that fault: whoever has seen enough need not watch the rest. */
+    err (*step)(void *ctx, const struct evm_step *step);
     /* An account or slot that an instruction looks at (also the callee of a call, the address of a
      * new contract, the target of a delegation), before it is read or changed. */
     void (*account)(void *ctx, const struct address *address);

@@ -151,6 +151,31 @@ json_t *rpc_block_by_hash(struct rpc_request *r)
     return block.is_found ? stored_block(r, block.height, full) : json_null();
 }
 
+/* --- headers alone --- */
+
+static json_t *stored_header(struct rpc_request *r, const struct rpc_block *at)
+{
+    struct rpc_block_data block;
+    if (!at->is_found) {
+        return json_null();
+    }
+    return rpc_load_header(r, at->height, &block)
+               ? rpc_json_header(&block.header, &block.hash, false)
+               : NULL;
+}
+
+json_t *rpc_header_by_number(struct rpc_request *r)
+{
+    struct rpc_block block;
+    return rpc_find_block(r, rpc_param(r, 0), &block) ? stored_header(r, &block) : NULL;
+}
+
+json_t *rpc_header_by_hash(struct rpc_request *r)
+{
+    struct rpc_block block;
+    return rpc_read_block_hash(r, 0, &block) ? stored_header(r, &block) : NULL;
+}
+
 /* --- counts --- */
 
 static json_t *tx_count(struct rpc_request *r, const struct rpc_block *block)
@@ -314,14 +339,13 @@ static bool load_all(struct rpc_request *r, u64 height, struct rpc_block_data *r
            rpc_load_receipts(r, height, ret);
 }
 
-json_t *rpc_tx_receipt(struct rpc_request *r)
+json_t *rpc_receipt_of(struct rpc_request *r, const struct hash *hash)
 {
-    struct hash hash;
     struct rpc_block_data block;
     u64 height;
     u32 index;
     bool found;
-    if (!rpc_read_hash(r, 0, &hash) || !find_tx(r, &hash, &height, &index, &found)) {
+    if (!find_tx(r, hash, &height, &index, &found)) {
         return NULL;
     }
     if (!found) {
@@ -329,6 +353,12 @@ json_t *rpc_tx_receipt(struct rpc_request *r)
     }
     const struct rpc_place place = {&block, index};
     return load_all(r, height, &block) ? rpc_json_receipt(r, &place) : NULL;
+}
+
+json_t *rpc_tx_receipt(struct rpc_request *r)
+{
+    struct hash hash;
+    return rpc_read_hash(r, 0, &hash) ? rpc_receipt_of(r, &hash) : NULL;
 }
 
 json_t *rpc_block_receipts(struct rpc_request *r)

@@ -7,6 +7,7 @@
 
 #define REASON_BYTES_MAX 300
 #define ACCESS_LIST_ROUNDS 8
+#define SYNC_WAIT_MS 2000
 #define ACCESS_LIST_MAX 16384 /* addresses and slots */
 
 /* --- a call at a block --- */
@@ -299,25 +300,65 @@ json_t *rpc_create_access_list(struct rpc_request *r)
     return json_access_result(r, &seen, &result);
 }
 
-json_t *rpc_send_raw(struct rpc_request *r)
+/* --- sending --- */
+
+static bool send(struct rpc_request *r, struct hash *ret_hash)
 {
     struct rpc *rpc = r->rpc;
     bytes raw;
-    struct hash hash;
     enum tx_verdict verdict;
     if (!json_read_data(rpc_param(r, 0), &r->arena, &raw)) {
-        return rpc_refuse(r, RPC_INVALID_PARAMS,
-                          "invalid argument 0: data is 0x and pairs of hexadecimal digits");
+        rpc_refuse(r, RPC_INVALID_PARAMS,
+                   "invalid argument 0: data is 0x and pairs of hexadecimal digits");
+        return false;
     }
-    if (!rpc_fine(r, app_submit(r->app, raw, &hash, &verdict))) {
-        return NULL;
+    if (!rpc_fine(r, app_submit(r->app, raw, ret_hash, &verdict))) {
+        return false;
     }
     if (verdict != TX_VALID) {
-        return rpc_refuse(r, RPC_SERVER, "%s", tx_verdict_text(verdict));
+        rpc_refuse(r, RPC_SERVER, "%s", tx_verdict_text(verdict));
+        return false;
     }
-    rpc_note_submitted(rpc, &hash);
+    rpc_note_submitted(rpc, ret_hash);
     if (rpc->options.submitted != NULL) {
         rpc->options.submitted(rpc->options.ctx);
     }
-    return rpc_json_hash(&hash);
+    return true;
+}
+
+json_t *rpc_send_raw(struct rpc_request *r)
+{
+    struct hash hash;
+    return send(r, &hash) ? rpc_json_hash(&hash) : NULL;
+}
+
+/* EIP-7966: the receipt, once the transaction is in a block. */
+json_t *rpc_send_raw_sync(struct rpc_request *r)
+{
+    struct rpc *rpc = r->rpc;
+    struct loop *loop = rpc->options.loop;
+    struct hash hash;
+    u64 wait_ms = SYNC_WAIT_MS;
+    if ((rpc_param(r, 1) != NULL && !rpc_read_quantity(r, 1, &wait_ms)) || !send(r, &hash)) {
+        return NULL;
+    }
+    u64 deadline_ms = loop != NULL ? loop_now_ms(loop) : 0;
+    deadline_ms += min_u64(wait_ms, RPC_HEAD_WAIT_MAX_MS);
+    while (rpc_enter(r)) {
+        rpc_view_close(r); /* not that of the block before */
+        json_t *receipt = rpc_receipt_of(r, &hash);
+        if (receipt == NULL || !json_is_null(receipt)) {
+            return receipt;
+        }
+        rpc_view_close(r);
+        if (loop == NULL || !r->may_wait || rpc->draining || loop_now_ms(loop) >= deadline_ms) {
+            r->data = rpc_json_hash(&hash);
+            return rpc_refuse(r, RPC_NOT_YET, "the transaction was taken but is in no block yet");
+        }
+        err e = event_wait(loop, &rpc->advanced, deadline_ms);
+        if (!is_err(e, ERR_TIMEOUT) && !rpc_fine(r, e)) {
+            return NULL;
+        }
+    }
+    return NULL;
 }

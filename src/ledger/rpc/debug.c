@@ -69,7 +69,7 @@ static json_t *trace_one(struct tracing *tracing, bytes raw)
     tracing->dry.executor.tracer = trace_tracer(tracing->trace);
     err e = app_dry_tx(&tracing->dry, raw, &scratch, &result);
     tracing->dry.executor.tracer = NULL;
-    if (rpc_fine(r, e)) {
+    if (trace_fine(tracing->trace, e)) {
         object = trace_result(tracing->trace, &result, &tracing->before);
     }
     arena_free(&scratch);
@@ -218,7 +218,7 @@ static json_t *run_call(struct tracing *tracing, struct rpc_call_at *at)
     tracing->dry.executor.tracer = trace_tracer(tracing->trace);
     err e = execute_call(&tracing->dry.executor, &request, &r->arena, &result);
     tracing->dry.executor.tracer = NULL;
-    if (!rpc_fine(r, e)) {
+    if (!trace_fine(tracing->trace, e)) {
         return NULL;
     }
     return result.verdict == TX_VALID ? trace_result(tracing->trace, &result, &tracing->before)

@@ -11,6 +11,7 @@
 /* Error codes of JSON-RPC 2.0, EIP-1474 and geth. */
 enum rpc_code {
     RPC_REVERTED = 3,
+    RPC_NOT_YET = 4, /* EIP-7966 */
     RPC_PARSE_ERROR = -32700,
     RPC_INVALID_REQUEST = -32600,
     RPC_METHOD_NOT_FOUND = -32601,
@@ -131,6 +132,8 @@ bool rpc_load_header(struct rpc_request *r, u64 height, struct rpc_block_data *r
 bool rpc_load_txs(struct rpc_request *r, u64 height, struct rpc_block_data *ret);
 /* rpc_load_receipts: after rpc_load_txs(). */
 bool rpc_load_receipts(struct rpc_request *r, u64 height, struct rpc_block_data *ret);
+/* rpc_receipt_of: null if the transaction is in no block; NULL: refused. */
+json_t *rpc_receipt_of(struct rpc_request *r, const struct hash *hash);
 /* rpc_block_size: of the whole block's encoding. */
 u64 rpc_block_size(const struct block_header *header, const struct block_body *body);
 /* rpc_decode_tx: a stored transaction; its access list lies in the call's arena. */

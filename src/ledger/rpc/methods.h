@@ -38,8 +38,11 @@
     X(eth_getCode, 1, 2, rpc_code)                                                                 \
     X(eth_getFilterChanges, 1, 1, rpc_filter_changes)                                              \
     X(eth_getFilterLogs, 1, 1, rpc_filter_logs)                                                    \
+    X(eth_getHeaderByHash, 1, 1, rpc_header_by_hash)                                               \
+    X(eth_getHeaderByNumber, 1, 1, rpc_header_by_number)                                           \
     X(eth_getLogs, 1, 1, rpc_logs)                                                                 \
     X(eth_getProof, 2, 3, rpc_proof)                                                               \
+    X(eth_getRawTransactionByHash, 1, 1, rpc_raw_tx)                                               \
     X(eth_getStorageAt, 2, 3, rpc_storage_at)                                                      \
     X(eth_getStorageValues, 1, 2, rpc_storage_values)                                              \
     X(eth_getTransactionByBlockHashAndIndex, 2, 2, rpc_tx_by_block_hash)                           \
@@ -53,10 +56,11 @@
     X(eth_getUncleCountByBlockNumber, 1, 1, rpc_uncle_count_by_number)                             \
     X(eth_maxPriorityFeePerGas, 0, 0, rpc_priority_fee)                                            \
     X(eth_newBlockFilter, 0, 0, rpc_new_block_filter)                                              \
-    X(eth_simulateV1, 1, 2, rpc_simulate)                                                          \
     X(eth_newFilter, 1, 1, rpc_new_filter)                                                         \
     X(eth_newPendingTransactionFilter, 0, 1, rpc_new_pending_filter)                               \
     X(eth_sendRawTransaction, 1, 1, rpc_send_raw)                                                  \
+    X(eth_sendRawTransactionSync, 1, 2, rpc_send_raw_sync)                                         \
+    X(eth_simulateV1, 1, 2, rpc_simulate)                                                          \
     X(eth_subscribe, 1, 2, rpc_subscribe)                                                          \
     X(eth_syncing, 0, 0, rpc_syncing)                                                              \
     X(eth_uninstallFilter, 1, 1, rpc_uninstall_filter)                                             \
@@ -64,6 +68,7 @@
     X(net_listening, 0, 0, rpc_listening)                                                          \
     X(net_peerCount, 0, 0, rpc_peer_count)                                                         \
     X(net_version, 0, 0, rpc_net_version)                                                          \
+    X(rpc_modules, 0, 0, rpc_namespaces)                                                           \
     X(testing_buildBlockV1, 2, 4, rpc_build_block)                                                 \
     X(txpool_content, 0, 0, rpc_pool_content)                                                      \
     X(txpool_contentFrom, 1, 1, rpc_pool_content_from)                                             \

@@ -44,6 +44,20 @@ json_t *rpc_net_version(struct rpc_request *r)
 
 json_t *rpc_client_version(struct rpc_request *r) { return json_string(r->rpc->options.version); }
 
+/* What is there, by the beginnings of the methods' names. */
+json_t *rpc_namespaces(struct rpc_request *r)
+{
+    static const char *const names[] = {"cairn", "debug", "eth", "net", "rpc", "txpool", "web3"};
+    json_t *object = json_object();
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        rpc_put(object, names[i], json_string("1.0"));
+    }
+    if (!app_rules(r->app)->is_own) {
+        rpc_put(object, "testing", json_string("1.0"));
+    }
+    return object;
+}
+
 json_t *rpc_sha3(struct rpc_request *r)
 {
     bytes data;
@@ -206,6 +220,10 @@ bool rpc_put_certified(struct rpc_request *r, json_t *object, u64 height)
     struct state_view *view = rpc_chain_view(r);
     bytes header;
     bytes consensus;
+    if (!app_rules(r->app)->is_own) {
+        rpc_refuse(r, RPC_METHOD_NOT_FOUND, "no seats certify an imported chain");
+        return false;
+    }
     if (view == NULL ||
         !rpc_fine(r, state_view_block(view, STATE_HEADER, height, &r->arena, &header)) ||
         !rpc_fine(r, state_view_block(view, STATE_CONSENSUS, height + 1, &r->arena, &consensus))) {

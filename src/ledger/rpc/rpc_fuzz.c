@@ -40,12 +40,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t len)
     if (rpc == NULL) {
         rpc = open_rpc();
     }
-    buf_init(&out, MIB(1));
+    buf_init(&out, 2 * RPC_REPLY_BYTES_MAX);
     rpc_answer(rpc, bytes_make(data, len), &out);
     assert_that(!out.failed);
     if (out.len > 0) {
         json_t *answer;
-        assert_that(is_ok(json_parse(buf_bytes(&out), MIB(64), &answer)));
+        assert_that(is_ok(json_parse(buf_bytes(&out), 4 * RPC_REPLY_BYTES_MAX, &answer)));
         json_decref(answer);
     }
     buf_free(&out);

@@ -72,8 +72,9 @@ static const json_t *at(const json_t *value, const char *path)
     char *rest = copy;
     snprintf(copy, sizeof copy, "%s", path);
     for (char *part = strtok_r(copy, ".", &rest); part; part = strtok_r(NULL, ".", &rest)) {
-        bool is_index = part[0] >= '0' && part[0] <= '9' && strncmp(part, "0x", 2) != 0;
-        value = is_index ? json_array_get(value, (size_t)atoi(part)) : json_object_get(value, part);
+        u64 index;
+        value = parse_u64(&index, bytes_str(part)) ? json_array_get(value, (size_t)index)
+                                                   : json_object_get(value, part);
     }
     return value;
 }
@@ -346,7 +347,7 @@ static void simulated_modules(void **state)
 static void wrong_simulations(void **state)
 {
     (void)state;
-    char *many = test_malloc(RPC_TEXT_MAX);
+    struct buf many;
     rpc_expect_error(&world, "eth_simulateV1", -32602, "", "7");
     rpc_expect_error(&world, "eth_simulateV1", -32602, "", "{}");
     rpc_expect_error(&world, "eth_simulateV1", -32602, "", "{\"blockStateCalls\":[]}");
@@ -389,13 +390,13 @@ static void wrong_simulations(void **state)
     rpc_expect_error(&world, "eth_simulateV1", -32602, "max priority fee",
                      "{\"blockStateCalls\":[{\"calls\":[{\"from\":\"" RICH "\",\"to\":\"" A
                      "\",\"maxFeePerGas\":\"0x1\",\"maxPriorityFeePerGas\":\"0x2\"}]}]}");
-    strcpy(many, "{}");
-    for (size_t i = 0; i < 256; i++) {
-        strcat(many, ",{}");
+    buf_init(&many, RPC_TEXT_MAX);
+    for (size_t i = 0; i < 257; i++) {
+        buf_put_str(&many, i == 0 ? "{}" : ",{}");
     }
     rpc_expect_error(&world, "eth_simulateV1", -38026, "too many blocks",
-                     "{\"blockStateCalls\":[%s]}", many);
-    test_free(many);
+                     "{\"blockStateCalls\":[%.*s]}", (int)many.len, (const char *)many.data);
+    buf_free(&many);
 }
 
 /* --- what the node says of itself --- */

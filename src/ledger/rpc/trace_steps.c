@@ -139,7 +139,7 @@ static void price(struct step_frame *frame, u64 gas_after)
     frame->given_back = 0;
 }
 
-static void on_step(void *ctx, const struct evm_step *step)
+static err on_step(void *ctx, const struct evm_step *step)
 {
     struct trace *trace = ctx;
     struct step_trace *steps = trace->steps;
@@ -148,14 +148,17 @@ static void on_step(void *ctx, const struct evm_step *step)
     size_t room = STEP_BYTES + (trace->options.no_stack ? 0 : WORD_BYTES * step->stack_count) +
                   (trace->options.with_memory ? 3 * step->memory.len : 0) +
                   (trace->options.with_return_data ? 2 * step->return_data.len : 0);
-    if ((trace->options.limit > 0 && steps->count >= trace->options.limit) ||
-        !trace_room(trace, room)) {
-        return;
+    if (trace->options.limit > 0 && steps->count >= trace->options.limit) {
+        return ok();
+    }
+    if (!trace_room(trace, room)) {
+        return fail(ERR_LIMIT); /* nobody will see the rest */
     }
     frame->log = json_step(trace, step);
     frame->gas_before = step->gas;
     json_array_append_new(steps->logs, frame->log);
     steps->count++;
+    return ok();
 }
 
 static void on_enter(void *ctx, const struct evm_enter *enter)

@@ -133,11 +133,19 @@ void trace_free(struct trace *trace)
     }
 }
 
-json_t *trace_result(struct trace *trace, const struct exec_result *result, struct app_dry *before)
+bool trace_fine(struct trace *trace, err e)
 {
     if (trace->is_full) {
         rpc_refuse(trace->r, RPC_LIMIT, "the trace is larger than %zu bytes",
                    (size_t)TRACE_BYTES_MAX);
+        return false;
+    }
+    return rpc_fine(trace->r, e);
+}
+
+json_t *trace_result(struct trace *trace, const struct exec_result *result, struct app_dry *before)
+{
+    if (!trace_fine(trace, ok())) {
         return NULL;
     }
     switch (trace->options.kind) {

@@ -50,6 +50,8 @@ struct trace *trace_new(struct rpc_request *r, const struct trace_options *optio
 const struct evm_tracer *trace_tracer(struct trace *trace);
 /* trace_begin: forgets the execution before. */
 void trace_begin(struct trace *trace, const struct trace_subject *subject);
+/* trace_fine: rpc_fine() of the execution's end; a trace that is full says so. */
+bool trace_fine(struct trace *trace, err e);
 /* trace_result: of the execution that ended; before: a dry run that stands before it (for
  * prestateTracer, else NULL). New reference; NULL: refused. */
 json_t *trace_result(struct trace *trace, const struct exec_result *result, struct app_dry *before);
