@@ -18,6 +18,10 @@
 
 #include "base/int.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #define FP_LIMBS 6
 #define FP_BYTES 48
 
@@ -38,19 +42,32 @@ struct fp2 {
     struct fp c0, c1; /* c0 + c1 u */
 };
 
-/* fp_limb_sub: a - b - *borrow of one limb; *borrow becomes 0 or 1. fp_limb_add likewise. */
+/* fp_limb_sub: a - b - *borrow of one limb; *borrow becomes 0 or 1. fp_limb_add likewise. Compilers
+ * do not find the processor's carry in 128-bit sums, which costs a quarter of a pairing. */
 static inline u64 fp_limb_sub(u64 a, u64 b, u64 *borrow)
 {
+#ifdef __x86_64__
+    unsigned long long r;
+    *borrow = _subborrow_u64((unsigned char)*borrow, a, b, &r);
+    return r;
+#else
     u128 t = (u128)a - b - *borrow;
     *borrow = (u64)(t >> 64) & 1;
     return (u64)t;
+#endif
 }
 
 static inline u64 fp_limb_add(u64 a, u64 b, u64 *carry)
 {
+#ifdef __x86_64__
+    unsigned long long r;
+    *carry = _addcarry_u64((unsigned char)*carry, a, b, &r);
+    return r;
+#else
     u128 t = (u128)a + b + *carry;
     *carry = (u64)(t >> 64);
     return (u64)t;
+#endif
 }
 
 /* fp_limb_mac: acc + a * b + *carry, which fits 128 bits; the high half becomes *carry. */
