@@ -15,6 +15,8 @@
 #define BLOCKS_MAX 256
 #define CALLS_MAX 1000     /* in one block */
 #define CALLS_ALL_MAX 5000 /* in one request */
+#define CHANGES_MAX 400000 /* accounts and slots, counted again in each block */
+#define PAST_BLOCKS_MAX 1024 /* blocks simulated, times how far the base is below the head */
 #define BLOCK_SECONDS 12
 #define LOGS_MAX 8192 /* of one call */
 #define EVM_DEPTH_MAX 1024
@@ -79,6 +81,7 @@ struct sim {
     size_t done;  /* blocks with a hash */
     u64 gas_left; /* of the whole request */
     size_t calls_left;
+    size_t changes_left;
     struct seen_logs *seen;
     json_t *result;
 };
@@ -594,6 +597,30 @@ static bool run_calls(struct sim *sim, struct process *process, const struct sim
     return true;
 }
 
+/* A state root costs what has changed since the base block, and below the head what the chain has
+ * changed since. */
+static bool count_changes(struct sim *sim)
+{
+    const struct journal *journal = &sim->dry.journal;
+    size_t count = journal->slots.count + journal->accounts.count;
+    if (count > sim->changes_left) {
+        rpc_refuse(sim->r, RPC_LIMIT, "too much changes in too many blocks");
+        return false;
+    }
+    sim->changes_left -= count;
+    return true;
+}
+
+static bool check_past(struct sim *sim)
+{
+    u64 behind = rpc_head(sim->r) - sim->base.number;
+    if (behind * sim->count > PAST_BLOCKS_MAX) {
+        rpc_refuse(sim->r, RPC_LIMIT, "too many blocks on a base this far below the head");
+        return false;
+    }
+    return true;
+}
+
 static bool seal_block(struct sim *sim, struct process *process, struct sim_block *block,
                        const struct block_body *body)
 {
@@ -605,7 +632,7 @@ static bool seal_block(struct sim *sim, struct process *process, struct sim_bloc
         rpc_refuse(r, RPC_INTERNAL, "%s", process->wrong);
         return false;
     }
-    if (!rpc_fine(r, process_seal(process, body, &block->header)) ||
+    if (!count_changes(sim) || !rpc_fine(r, process_seal(process, body, &block->header)) ||
         !rpc_fine(r, app_dry_root(&sim->dry, &block->header.state_root))) {
         return false;
     }
@@ -688,7 +715,7 @@ static bool simulate(struct sim *sim, const json_t *options)
     if (!read_flag(r, options, "validation", &sim->validates) ||
         !read_flag(r, options, "traceTransfers", &sim->seen->wants_transfers) ||
         !read_flag(r, options, "returnFullTransactions", &sim->full_txs) ||
-        !plan_blocks(sim, json_object_get(options, "blockStateCalls"))) {
+        !plan_blocks(sim, json_object_get(options, "blockStateCalls")) || !check_past(sim)) {
         return false;
     }
     for (size_t i = 0; i < sim->count; i++) {
@@ -703,7 +730,7 @@ json_t *rpc_simulate(struct rpc_request *r)
 {
     struct rpc_block block;
     const json_t *options = rpc_param(r, 0);
-    struct sim sim = {.r = r, .gas_left = APP_CALL_GAS_MAX, .calls_left = CALLS_ALL_MAX};
+    struct sim sim = {.r = r, .gas_left = APP_CALL_GAS_MAX, .calls_left = CALLS_ALL_MAX, .changes_left = CHANGES_MAX};
     if (!json_is_object(options)) {
         return rpc_refuse(r, RPC_INVALID_PARAMS, "invalid argument 0: options are an object");
     }
