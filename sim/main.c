@@ -15,7 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct scenario *const scenarios[] = {&scenario_storage, &scenario_net, &scenario_kv};
+static const struct scenario *const scenarios[] = {&scenario_storage, &scenario_consensus,
+                                                   &scenario_net, &scenario_kv};
+
+struct scenario_settings scenario_settings;
 
 static void usage(FILE *to)
 {
@@ -31,6 +34,8 @@ static void usage(FILE *to)
                 "  --repeat       every seed twice: it must do the same again\n"
                 "  --verbose      every log line of every process, with virtual time\n"
                 "  --json         the summary as one JSON object\n"
+                "  --nodes N      seats of the consensus scenario, 1..11 (default: drawn)\n"
+                "  --byzantine F  how many of them are faulty (default: drawn, at most f)\n"
                 "  --timeout S    real seconds that one seed may take (default 300)\n\n"
                 "exit status: 0 all seeds passed, 1 some failed, 2 wrong usage\n\n"
                 "example: cairn-sim storage --seeds 1..300 --json\n");
@@ -106,6 +111,13 @@ static bool parse_flag(struct runner_options *options, bool *json, char **argv, 
     }
     if (strcmp(flag, "--jobs") == 0) {
         return parse_limit(&options->jobs, value, 64);
+    }
+    if (strcmp(flag, "--nodes") == 0) {
+        return parse_limit(&scenario_settings.nodes, value, 11);
+    }
+    if (strcmp(flag, "--byzantine") == 0) {
+        scenario_settings.has_byzantine = true;
+        return strcmp(value, "0") == 0 || parse_limit(&scenario_settings.byzantine, value, 11);
     }
     if (strcmp(flag, "--timeout") == 0) {
         return parse_limit(&options->seconds_max, value, 86400);

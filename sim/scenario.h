@@ -21,7 +21,9 @@
     X(gets)                                                                                        \
     X(deletes)                                                                                     \
     X(disk_losses)                                                                                 \
-    X(blocks)
+    X(blocks)                                                                                      \
+    X(proofs)                                                                                      \
+    X(disagreements)
 
 struct scenario_counters {
 #define X(name) u64 name;
@@ -42,6 +44,15 @@ struct scenario {
     void (*run)(u64 seed, struct scenario_counters *counters);
 };
 
+/* What the command line fixes for scenarios that ask for it. */
+struct scenario_settings {
+    unsigned nodes; /* 0: drawn */
+    unsigned byzantine;
+    bool has_byzantine; /* else drawn */
+};
+extern struct scenario_settings scenario_settings;
+
+extern const struct scenario scenario_consensus;
 extern const struct scenario scenario_storage;
 extern const struct scenario scenario_net;
 extern const struct scenario scenario_kv;
