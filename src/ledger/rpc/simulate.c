@@ -13,9 +13,9 @@
 #include "ledger/rpc/methods.h"
 
 #define BLOCKS_MAX 256
-#define CALLS_MAX 1000     /* in one block */
-#define CALLS_ALL_MAX 5000 /* in one request */
-#define CHANGES_MAX 400000 /* accounts and slots, counted again in each block */
+#define CALLS_MAX 1000       /* in one block */
+#define CALLS_ALL_MAX 5000   /* in one request */
+#define CHANGES_MAX 400000   /* accounts and slots, counted again in each block */
 #define PAST_BLOCKS_MAX 1024 /* blocks simulated, times how far the base is below the head */
 #define BLOCK_SECONDS 12
 #define LOGS_MAX 8192 /* of one call */
@@ -730,7 +730,10 @@ json_t *rpc_simulate(struct rpc_request *r)
 {
     struct rpc_block block;
     const json_t *options = rpc_param(r, 0);
-    struct sim sim = {.r = r, .gas_left = APP_CALL_GAS_MAX, .calls_left = CALLS_ALL_MAX, .changes_left = CHANGES_MAX};
+    struct sim sim = {.r = r,
+                      .gas_left = APP_CALL_GAS_MAX,
+                      .calls_left = CALLS_ALL_MAX,
+                      .changes_left = CHANGES_MAX};
     if (!json_is_object(options)) {
         return rpc_refuse(r, RPC_INVALID_PARAMS, "invalid argument 0: options are an object");
     }
