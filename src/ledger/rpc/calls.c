@@ -1,9 +1,9 @@
 /* calls.c: eth_call, eth_estimateGas, eth_createAccessList, eth_sendRawTransaction. */
-#include "base/map.h"
 #include "codec/abi.h"
 #include "ledger/precompile/precompile.h"
 #include "ledger/rpc/call_forms.h"
 #include "ledger/rpc/methods.h"
+#include "ledger/rpc/seen.h"
 
 #define REASON_BYTES_MAX 300
 #define ACCESS_LIST_ROUNDS 8
@@ -145,63 +145,19 @@ json_t *rpc_estimate_gas(struct rpc_request *r)
 
 /* --- eth_createAccessList --- */
 
-/* Addresses in the order in which they were first seen, each with its slots likewise. */
-struct seen {
-    struct arena *arena;
-    struct tx_access *items;
+struct access_list {
+    struct tx_access *items; /* in the order in which they were first seen */
     size_t count;
-    size_t total; /* addresses and slots */
-    bool is_full;
 };
-
-static struct tx_access *see_account(struct seen *seen, const struct address *address)
-{
-    for (size_t i = 0; i < seen->count; i++) {
-        if (address_eq(&seen->items[i].address, address)) {
-            return &seen->items[i];
-        }
-    }
-    if (seen->total == ACCESS_LIST_MAX) {
-        seen->is_full = true;
-        return NULL;
-    }
-    seen->total++;
-    seen->items[seen->count] = (struct tx_access){.address = *address};
-    return &seen->items[seen->count++];
-}
 
 static void on_account(void *ctx, const struct address *address)
 {
-    (void)see_account(ctx, address); /* a full list is reported at the end */
+    (void)seen_account(ctx, address); /* a full list is reported at the end */
 }
 
 static void on_slot(void *ctx, const struct address *address, const struct hash *slot)
 {
-    struct seen *seen = ctx;
-    struct tx_access *access = see_account(seen, address);
-    for (size_t i = 0; access != NULL && i < access->slot_count; i++) {
-        if (hash_eq(&access->slots[i], slot)) {
-            return;
-        }
-    }
-    if (access == NULL || seen->total == ACCESS_LIST_MAX) {
-        seen->is_full = true;
-        return;
-    }
-    if ((access->slot_count & (access->slot_count - 1)) == 0) { /* 0, 1, 2, 4 …: twice the room */
-        size_t cap = access->slot_count == 0 ? 1 : 2 * access->slot_count;
-        struct hash *slots = ARENA_ARRAY(seen->arena, struct hash, cap);
-        if (slots == NULL) {
-            seen->is_full = true;
-            return;
-        }
-        if (access->slot_count > 0) {
-            memcpy(slots, access->slots, access->slot_count * sizeof *slots);
-        }
-        access->slots = slots;
-    }
-    seen->total++;
-    access->slots[access->slot_count++] = *slot;
+    seen_slot(ctx, address, slot);
 }
 
 /* What is warm anyhow needs no entry unless it has slots: sender, receiver, precompiles. */
@@ -212,58 +168,77 @@ static bool is_warm(const struct rpc_call_at *at, const struct address *receiver
            precompile_find(fork, address) != NULL;
 }
 
-static void keep_cold(struct seen *seen, const struct rpc_call_at *at,
-                      const struct address *receiver, enum fork fork)
+static bool add_access(struct rpc_request *r, const struct seen_account *account,
+                       struct access_list *list)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < seen->count; i++) {
-        if (seen->items[i].slot_count > 0 ||
-            !is_warm(at, receiver, fork, &seen->items[i].address)) {
-            seen->items[kept++] = seen->items[i];
-        }
-    }
-    seen->count = kept;
-}
-
-static bool trace_access(struct rpc_request *r, struct rpc_call_at *at, struct seen *seen,
-                         struct exec_result *ret_result)
-{
-    const struct evm_tracer tracer = {.ctx = seen, .account = on_account, .slot = on_slot};
-    struct block_env env;
-    *seen = (struct seen){.arena = &r->arena,
-                          .items = ARENA_ARRAY(&r->arena, struct tx_access, ACCESS_LIST_MAX + 1)};
-    if (seen->items == NULL) {
+    struct tx_access *access = &list->items[list->count++];
+    *access =
+        (struct tx_access){.address = account->address,
+                           .slots = ARENA_ARRAY(&r->arena, struct hash, account->slot_count + 1)};
+    if (access->slots == NULL) {
         return rpc_fault(r, ERR_LIMIT);
     }
-    at->options.tracer = &tracer;
-    err e = app_call(r->app, &at->options, &at->request, &r->arena, ret_result);
-    at->options.tracer = NULL;
-    if (!rpc_fine(r, e) || !rpc_fine(r, app_env_of(r->app, at->block.height, &env))) {
-        return false;
+    for (const struct seen_slot *it = account->first_slot; it != NULL; it = it->next) {
+        access->slots[access->slot_count++] = it->slot;
     }
-    const struct address *receiver = at->request.is_create ? &ret_result->created : &at->request.to;
-    keep_cold(seen, at, receiver, env.fork);
-    return !seen->is_full || rpc_fault(r, ERR_LIMIT);
+    return true;
 }
 
-static bool same_list(const struct seen *seen, const struct call_request *request)
+/* The cold ones of what was seen. */
+static bool make_list(struct rpc_request *r, const struct seen *seen, const struct rpc_call_at *at,
+                      const struct exec_result *result, struct access_list *list)
 {
-    if (seen->count != request->access_count) {
+    struct block_env env;
+    const struct address *receiver = at->request.is_create ? &result->created : &at->request.to;
+    list->count = 0;
+    list->items = ARENA_ARRAY(&r->arena, struct tx_access, seen->count + 1);
+    if (list->items == NULL || seen->is_full) {
+        return rpc_fault(r, ERR_LIMIT);
+    }
+    if (!rpc_fine(r, app_env_of(r->app, at->block.height, &env))) {
         return false;
     }
-    for (size_t i = 0; i < seen->count; i++) {
-        if (!address_eq(&seen->items[i].address, &request->access[i].address) ||
-            seen->items[i].slot_count != request->access[i].slot_count) {
+    for (const struct seen_account *it = seen->first; it != NULL; it = it->next) {
+        bool is_needed = it->slot_count > 0 || !is_warm(at, receiver, env.fork, &it->address);
+        if (is_needed && !add_access(r, it, list)) {
             return false;
         }
     }
     return true;
 }
 
-static json_t *json_access_result(struct rpc_request *r, const struct seen *seen,
+static bool trace_access(struct rpc_request *r, struct rpc_call_at *at, struct access_list *list,
+                         struct exec_result *ret_result)
+{
+    struct seen seen;
+    const struct evm_tracer tracer = {.ctx = &seen, .account = on_account, .slot = on_slot};
+    seen_init(&seen, &r->arena, ACCESS_LIST_MAX);
+    at->options.tracer = &tracer;
+    err e = app_call(r->app, &at->options, &at->request, &r->arena, ret_result);
+    at->options.tracer = NULL;
+    bool fine = rpc_fine(r, e) && make_list(r, &seen, at, ret_result, list);
+    seen_free(&seen);
+    return fine;
+}
+
+static bool same_list(const struct access_list *list, const struct call_request *request)
+{
+    if (list->count != request->access_count) {
+        return false;
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        if (!address_eq(&list->items[i].address, &request->access[i].address) ||
+            list->items[i].slot_count != request->access[i].slot_count) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static json_t *json_access_result(struct rpc_request *r, const struct access_list *list,
                                   const struct exec_result *result)
 {
-    const struct tx shape = {.access = seen->items, .access_count = seen->count};
+    const struct tx shape = {.access = list->items, .access_count = list->count};
     json_t *object = json_object();
     rpc_put(object, "accessList", rpc_json_access(&shape));
     if (!result->success) {
@@ -279,25 +254,25 @@ static json_t *json_access_result(struct rpc_request *r, const struct seen *seen
 json_t *rpc_create_access_list(struct rpc_request *r)
 {
     struct rpc_call_at at;
-    struct seen seen;
+    struct access_list list;
     struct exec_result result;
     if (!rpc_read_call_at(r, &at)) {
         return NULL;
     }
     for (size_t round = 0; round < ACCESS_LIST_ROUNDS; round++) {
-        if (!trace_access(r, &at, &seen, &result)) {
+        if (!trace_access(r, &at, &list, &result)) {
             return NULL;
         }
         if (result.verdict != TX_VALID) {
             return rpc_refuse_result(r, &result);
         }
-        if (same_list(&seen, &at.request)) {
+        if (same_list(&list, &at.request)) {
             break;
         }
-        at.request.access = seen.items;
-        at.request.access_count = seen.count;
+        at.request.access = list.items;
+        at.request.access_count = list.count;
     }
-    return json_access_result(r, &seen, &result);
+    return json_access_result(r, &list, &result);
 }
 
 /* --- sending --- */

@@ -1,103 +1,63 @@
 /* trace_states.c: prestateTracer: the accounts and slots that an execution looked at, as they were
  * before it; with diffMode those that it changed, before and after. */
+#include "ledger/rpc/seen.h"
 #include "ledger/rpc/tracers.h"
 
-#define ACCOUNTS_MAX 8192
-#define SLOTS_MAX 65536
-
-struct seen_account {
-    struct address address;
-    size_t first_slot; /* index + 1 into slots; 0: none */
-};
-
-struct seen_slot {
-    struct hash slot;
-    size_t next; /* index + 1 */
-};
+#define SEEN_MAX 65536 /* accounts and slots */
 
 struct state_trace {
-    struct map index; /* address → number of the account */
-    bool has_index;
-    struct seen_account *accounts;
-    size_t account_count;
-    struct seen_slot *slots;
-    size_t slot_count;
+    struct seen seen;
+    bool is_open;
 };
 
 void state_trace_begin(struct trace *trace)
 {
     struct state_trace *states = trace->states;
-    if (states->has_index) {
-        map_free(&states->index);
+    if (states->is_open) {
+        seen_free(&states->seen);
     }
-    states->has_index = false;
-    states->account_count = 0;
-    states->slot_count = 0;
+    states->is_open = false;
 }
 
-static struct seen_account *see(struct trace *trace, const struct address *address)
+/* What is seen is opened when the first thing is, so that a trace that is dropped holds nothing. */
+static struct seen *seen_of(struct trace *trace)
 {
     struct state_trace *states = trace->states;
-    if (!states->has_index) {
-        map_init(&states->index);
-        states->has_index = true;
+    if (!states->is_open) {
+        seen_init(&states->seen, &trace->r->arena, SEEN_MAX);
+        states->is_open = true;
     }
-    struct seen_account *account = map_get(&states->index, BYTES_OF(*address));
-    if (account == NULL) {
-        if (states->account_count == ACCOUNTS_MAX || !trace_room(trace, 200)) {
-            trace->is_full = true;
-            return NULL;
-        }
-        account = &states->accounts[states->account_count++];
-        *account = (struct seen_account){.address = *address};
-        map_put(&states->index, BYTES_OF(account->address), account);
-    }
-    return account;
+    return &states->seen;
 }
 
-static void on_account(void *ctx, const struct address *address) { (void)see(ctx, address); }
+static void see(struct trace *trace, const struct address *address)
+{
+    (void)seen_account(seen_of(trace), address);
+    trace->is_full |= trace->states->seen.is_full;
+}
+
+static void on_account(void *ctx, const struct address *address) { see(ctx, address); }
 
 static void on_enter(void *ctx, const struct evm_enter *enter)
 {
-    (void)see(ctx, &enter->from);
-    (void)see(ctx, &enter->to);
+    see(ctx, &enter->from);
+    see(ctx, &enter->to);
 }
 
 static void on_slot(void *ctx, const struct address *address, const struct hash *slot)
 {
     struct trace *trace = ctx;
-    struct state_trace *states = trace->states;
-    struct seen_account *account = see(trace, address);
-    size_t at = account != NULL ? account->first_slot : 0;
-    while (at != 0 && !hash_eq(&states->slots[at - 1].slot, slot)) {
-        at = states->slots[at - 1].next;
-    }
-    if (account == NULL || at != 0) {
-        return;
-    }
-    if (states->slot_count == SLOTS_MAX || !trace_room(trace, 200)) {
-        trace->is_full = true;
-        return;
-    }
-    states->slots[states->slot_count++] =
-        (struct seen_slot){.slot = *slot, .next = account->first_slot};
-    account->first_slot = states->slot_count;
+    seen_slot(seen_of(trace), address, slot);
+    trace->is_full |= trace->states->seen.is_full;
 }
 
 bool state_trace_new(struct trace *trace)
 {
-    struct arena *arena = &trace->r->arena;
-    struct state_trace *states = arena_alloc(arena, sizeof *states);
-    if (states == NULL) {
-        return false;
-    }
-    states->accounts = ARENA_ARRAY(arena, struct seen_account, ACCOUNTS_MAX);
-    states->slots = ARENA_ARRAY(arena, struct seen_slot, SLOTS_MAX);
-    trace->states = states;
+    trace->states = arena_alloc(&trace->r->arena, sizeof *trace->states);
     trace->tracer.account = on_account;
     trace->tracer.slot = on_slot;
     trace->tracer.enter = on_enter;
-    return states->accounts != NULL && states->slots != NULL;
+    return trace->states != NULL;
 }
 
 /* --- values --- */
@@ -139,10 +99,9 @@ static void put_word(json_t *slots, const struct hash *slot, const struct word *
 static err load_slots(struct trace *trace, struct app_dry *before, const struct seen_account *seen,
                       json_t *ret_before, json_t *ret_after, bool *ret_changed)
 {
-    const struct state_trace *states = trace->states;
     *ret_changed = false;
-    for (size_t at = seen->first_slot; at != 0; at = states->slots[at - 1].next) {
-        const struct hash *slot = &states->slots[at - 1].slot;
+    for (const struct seen_slot *it = seen->first_slot; it != NULL; it = it->next) {
+        const struct hash *slot = &it->slot;
         struct word was;
         struct word is;
         TRY(journal_load(&before->journal, &seen->address, slot, &was));
@@ -206,10 +165,10 @@ static void put_account(json_t *object, const struct address *address, json_t *a
 /* One account into `pre` and `post`. Without diffMode there is no post, and all is shown; with it,
  * what did not change is not there, and neither are accounts that did not exist before or do not
  * after. */
-static err add_account(struct trace *trace, struct app_dry *before, size_t i, json_t *pre,
-                       json_t *post)
+static err add_account(struct trace *trace, struct app_dry *before, const struct seen_account *seen,
+                       json_t *pre, json_t *post)
 {
-    struct account_pair pair = {.seen = &trace->states->accounts[i]};
+    struct account_pair pair = {.seen = seen};
     bool slots_changed;
     bool hidden = trace->options.no_slots;
     TRY(load_pair(trace, before, &pair));
@@ -237,8 +196,8 @@ static err add_account(struct trace *trace, struct app_dry *before, size_t i, js
 
 static err add_all(struct trace *trace, struct app_dry *before, json_t *pre, json_t *post)
 {
-    for (size_t i = 0; i < trace->states->account_count; i++) {
-        TRY(add_account(trace, before, i, pre, post));
+    for (const struct seen_account *it = seen_of(trace)->first; it != NULL; it = it->next) {
+        TRY(add_account(trace, before, it, pre, post));
     }
     return ok();
 }
@@ -246,10 +205,10 @@ static err add_all(struct trace *trace, struct app_dry *before, json_t *pre, jso
 json_t *state_trace_result(struct trace *trace, const struct exec_result *result,
                            struct app_dry *before)
 {
-    (void)see(trace, &trace->subject.from);
-    (void)see(trace, &trace->dry->env.coinbase);
+    see(trace, &trace->subject.from);
+    see(trace, &trace->dry->env.coinbase);
     if (result->is_create) {
-        (void)see(trace, &result->created);
+        see(trace, &result->created);
     }
     json_t *pre = json_object();
     json_t *post = trace->options.is_diff ? json_object() : NULL;
