@@ -7,6 +7,7 @@
 #include "chain/check.h"
 #include "chain/rpc.h"
 #include "ledger/block/consensus.h"
+#include "tests/support/check.h"
 
 #define PATIENCE_MS 300
 #define SLACK_MS 10000 /* machines that test are busy */
@@ -899,6 +900,15 @@ static void check_unit(void **state)
     text = "{\"jsonrpc\":\"2.0\",\"id\":3,\"error\":{}}";
     same_err(rpc_read_answer(bytes_str(text), 3, KIB(4), &error, &result), ERR_REFUSED);
     assert_string_equal(error.message, "");
+    assert_int_equal(error.data_len, 0);
+    static const char *const data[] = {"\"0x08c379a0\"", "\"0x\"", "\"\"", "\"0x1\"", "7", "{}"};
+    for (size_t i = 0; i < COUNT_OF(data); i++) {
+        char answer[128];
+        snprintf(answer, sizeof answer, "{\"jsonrpc\":\"2.0\",\"id\":3,\"error\":{\"data\":%s}}",
+                 data[i]);
+        same_err(rpc_read_answer(bytes_str(answer), 3, KIB(4), &error, &result), ERR_REFUSED);
+        check_hex(bytes_make(error.data, error.data_len), i == 0 ? "08c379a0" : "");
+    }
     text = "{\"jsonrpc\":\"2.0\",\"id\":3,\"error\":\"no\"}";
     same_err(rpc_read_answer(bytes_str(text), 3, KIB(4), &error, &result), ERR_MALFORMED);
     same_err(rpc_read_answer(bytes_str(text), 3, 10, &error, &result), ERR_LIMIT);
@@ -906,6 +916,21 @@ static void check_unit(void **state)
     test_ok(rpc_read_answer(bytes_str(text), 3, KIB(4), &error, &result));
     assert_int_equal(json_array_size(result), 1);
     json_decref(result);
+}
+
+/* The well-known example of CREATE addresses: three creations of one account. */
+static void created_addresses(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"cd234a471b72ba2f1ccf0a70fcaba648a5eecd8d",
+                                           "343c43a37d37dff08ae8c4a11544c718abb4fcf8",
+                                           "f778b86fa74e846c4f0a1fbd1335fe81c00a0c91"};
+    struct address creator;
+    unhex(creator.b, sizeof creator.b, "6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0");
+    for (u64 nonce = 0; nonce < COUNT_OF(expected); nonce++) {
+        struct address made = chain_created_address(&creator, nonce);
+        check_hex(BYTES_OF(made), expected[nonce]);
+    }
 }
 
 static void too_many_values(void **state)
@@ -948,6 +973,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_unit),
         cmocka_unit_test(too_many_values),
+        cmocka_unit_test(created_addresses),
         cmocka_unit_test(test_forged_heads_are_refused),
         cmocka_unit_test(test_broken_answers_at_the_start),
         cmocka_unit_test(test_broken_answers_to_views),
