@@ -192,6 +192,14 @@ bool rpc_client_pay(struct rpc_client *client, u64 cost)
     return true;
 }
 
+void rpc_client_charge(struct rpc_client *client, u64 took_ms)
+{
+    if (client != NULL) {
+        u64 cost_milli = min_u64(took_ms, UINT32_MAX) * RPC_CREDITS_PER_MS * MILLI;
+        client->credits_milli -= min_u64(client->credits_milli, cost_milli);
+    }
+}
+
 /* --- what is under way --- */
 
 static bool begin(struct rpc_client *client, u32 *count, u32 max)

@@ -3,7 +3,9 @@
  * A client is an address (of IPv6 its first 64 bits: a home has that many to choose from). Each
  * method costs credits, about what it costs the node; a client's credits come back at a steady rate
  * up to a burst, and a call goes as long as any are left, so the most expensive ones can always be
- * made. Loopback is not limited: what asks from there is the machine's own.
+ * made. What it takes of the loop's time comes on top, RPC_CREDITS_PER_MS: at the default rate one
+ * client gets at most half of it. Loopback is not limited: what asks from there is the machine's
+ * own.
  *
  * The totals of rpc_server.h and ws.h hold beside this, whoever asks. Clients are remembered while
  * they have something under way or owe credits, at most RPC_CLIENTS_MAX; beyond it the ones longest
@@ -23,6 +25,7 @@ struct rpc_limits;
 #define RPC_CLIENT_REPLIES_BYTES_MAX MIB(32) /* of its answers under way */
 #define RPC_RATE_DEFAULT 1000                /* credits a second */
 #define RPC_BURST_SECONDS 10
+#define RPC_CREDITS_PER_MS 2
 
 struct rpc_client {
     struct rpc_limits *limits;
@@ -54,6 +57,8 @@ void rpc_client_release(struct rpc_client *client);
 u64 rpc_method_cost(const char *method);
 /* rpc_client_pay: for one call; false: no credits left. */
 MUST_USE bool rpc_client_pay(struct rpc_client *client, u64 cost);
+/* rpc_client_charge: what a call took of the loop's time. */
+void rpc_client_charge(struct rpc_client *client, u64 took_ms);
 /* rpc_client_has_credit: whether a call could be paid now. */
 bool rpc_client_has_credit(struct rpc_client *client);
 /* rpc_client_begin and _end: a request, a WebSocket, an answer of so many bytes. */

@@ -107,7 +107,25 @@ void rpc_answer_failure(struct buf *out, int code, const char *message)
 
 /* --- one call --- */
 
-static json_t *run_method(struct rpc_request *r, const struct rpc_method *method)
+static u64 now_ms(const struct rpc *rpc)
+{
+    return rpc->options.loop != NULL ? loop_now_ms(rpc->options.loop) : 0;
+}
+
+/* What a call takes of the loop's time is paid, too, by methods that do not wait. */
+static json_t *run_timed(struct rpc_request *r, const struct rpc_method *method,
+                         struct rpc_client *client)
+{
+    u64 begin_ms = now_ms(r->rpc);
+    json_t *result = method->run(r);
+    if (rpc_method_cost(method->name) > 1) {
+        rpc_client_charge(client, now_ms(r->rpc) - begin_ms);
+    }
+    return result;
+}
+
+static json_t *run_method(struct rpc_request *r, const struct rpc_method *method,
+                          struct rpc_client *client)
 {
     size_t count = json_array_size(r->params);
     if (count < method->params_min) {
@@ -117,7 +135,7 @@ static json_t *run_method(struct rpc_request *r, const struct rpc_method *method
         return rpc_refuse(r, RPC_INVALID_PARAMS, "too many arguments, want at most %u",
                           method->params_max);
     }
-    return rpc_enter(r) ? method->run(r) : NULL;
+    return rpc_enter(r) ? run_timed(r, method, client) : NULL;
 }
 
 /* Appends the text of the answer, unless there is nobody to answer (id NULL). An answer that does
@@ -163,7 +181,7 @@ static void run_call(struct rpc *rpc, const char *name, const json_t *params, co
     } else if (method == NULL) {
         rpc_refuse(&r, RPC_METHOD_NOT_FOUND, "the method %.100s does not exist", name);
     } else {
-        result = run_method(&r, method);
+        result = run_method(&r, method, asker.client);
         assert_that((result == NULL) == (r.code != 0));
     }
     rpc_view_close(&r);
@@ -205,11 +223,6 @@ static void answer_one(struct rpc *rpc, const json_t *request, struct rpc_asker 
         return;
     }
     run_call(rpc, name, params, id, asker, out);
-}
-
-static u64 now_ms(const struct rpc *rpc)
-{
-    return rpc->options.loop != NULL ? loop_now_ms(rpc->options.loop) : 0;
 }
 
 /* Calls of a batch let others run between them, and stop when it has taken too long. */
