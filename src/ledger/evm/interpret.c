@@ -68,7 +68,7 @@ static enum evm_status height_failure(const struct evm_op *op, u64 height)
             goto bad_height;                                                                       \
         }                                                                                          \
         if (gas < op->gas) {                                                                       \
-            goto out_of_gas;                                                                       \
+            goto short_of_gas;                                                                     \
         }                                                                                          \
         gas -= op->gas;                                                                            \
         goto *labels[*pc];                                                                         \
@@ -459,9 +459,19 @@ op_STOP:
     status = EVM_SUCCESS;
     goto ended;
 
+/* An instruction that does not begin is seen all the same. */
 bad_height:
+    if (is_traced) {
+        EVM_TRY(vm, trace_step(vm, frame, pc, top, gas));
+    }
     status = height_failure(op, height);
     goto ended;
+
+short_of_gas:
+    if (is_traced) {
+        EVM_TRY(vm, trace_step(vm, frame, pc, top, gas));
+    }
+    goto out_of_gas;
 
 bad_jump:
     status = EVM_BAD_JUMP;

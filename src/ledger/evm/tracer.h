@@ -64,7 +64,8 @@ struct evm_tracer {
     void *ctx;
     void (*enter)(void *ctx, const struct evm_enter *enter);
     void (*exit)(void *ctx, const struct evm_exit *exit);
-    /* Before each instruction that has its operands and its constant gas. A fault ends the
+    /* Before each instruction, also before one that then cannot begin (no such instruction, too few
+     * operands, too little gas): the frame's exit follows. A fault ends the
      * execution with that fault: whoever has seen enough need not watch the rest. */
     err (*step)(void *ctx, const struct evm_step *step);
     /* An account or slot that an instruction looks at (also the callee of a call, the address of a

@@ -17,6 +17,7 @@ struct seen_account {
     struct seen_slot *first_slot;
     struct seen_slot *last_slot;
     size_t slot_count;
+    bool is_created; /* for whoever notes it */
     struct seen_account *next;
 };
 

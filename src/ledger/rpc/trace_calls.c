@@ -6,6 +6,7 @@
 
 struct call_trace {
     json_t *top;
+    u64 log_count;                     /* of the transaction, also those that were undone */
     json_t *open[TRACE_DEPTH_MAX + 2]; /* the frame of each depth; borrowed from its caller */
 };
 
@@ -113,6 +114,7 @@ static void on_log(void *ctx, unsigned depth, const struct journal_log *log)
     rpc_put(object, "address", rpc_json_address(&log->address));
     rpc_put(object, "topics", topics);
     rpc_put(object, "data", json_data(log->data));
+    rpc_put(object, "index", json_quantity(trace->calls->log_count++));
     rpc_put(object, "position", json_quantity(json_array_size(json_object_get(frame, "calls"))));
     json_array_append_new(list_of(frame, "logs"), object);
 }

@@ -30,18 +30,22 @@ static struct seen *seen_of(struct trace *trace)
     return &states->seen;
 }
 
-static void see(struct trace *trace, const struct address *address)
+static struct seen_account *see(struct trace *trace, const struct address *address)
 {
-    (void)seen_account(seen_of(trace), address);
+    struct seen_account *account = seen_account(seen_of(trace), address);
     trace->is_full |= trace->states->seen.is_full;
+    return account;
 }
 
-static void on_account(void *ctx, const struct address *address) { see(ctx, address); }
+static void on_account(void *ctx, const struct address *address) { (void)see(ctx, address); }
 
 static void on_enter(void *ctx, const struct evm_enter *enter)
 {
-    see(ctx, &enter->from);
-    see(ctx, &enter->to);
+    (void)see(ctx, &enter->from);
+    struct seen_account *to = see(ctx, &enter->to);
+    if (to != NULL && (enter->kind == EVM_CREATE || enter->kind == EVM_CREATE2)) {
+        to->is_created = true;
+    }
 }
 
 static void on_slot(void *ctx, const struct address *address, const struct hash *slot)
@@ -163,8 +167,8 @@ static void put_account(json_t *object, const struct address *address, json_t *a
 }
 
 /* One account into `pre` and `post`. Without diffMode there is no post, and all is shown; with it,
- * what did not change is not there, and neither are accounts that did not exist before or do not
- * after. */
+ * what did not change is not there, and neither are contracts before they were created and accounts
+ * that are gone. */
 static err add_account(struct trace *trace, struct app_dry *before, const struct seen_account *seen,
                        json_t *pre, json_t *post)
 {
@@ -205,10 +209,10 @@ static err add_all(struct trace *trace, struct app_dry *before, json_t *pre, jso
 json_t *state_trace_result(struct trace *trace, const struct exec_result *result,
                            struct app_dry *before)
 {
-    see(trace, &trace->subject.from);
-    see(trace, &trace->dry->env.coinbase);
+    (void)see(trace, &trace->subject.from);
+    (void)see(trace, &trace->dry->env.coinbase);
     if (result->is_create) {
-        see(trace, &result->created);
+        (void)see(trace, &result->created);
     }
     json_t *pre = json_object();
     json_t *post = trace->options.is_diff ? json_object() : NULL;

@@ -185,6 +185,7 @@ static void on_leave(void *ctx, const struct evm_exit *exit)
     u64 left = frame->gas - min_u64(frame->gas, exit->gas_used);
     if (frame->log != NULL && exit->status != EVM_SUCCESS && exit->status != EVM_REVERTED) {
         rpc_put(frame->log, "error", json_string(evm_status_text(exit->status)));
+        frame->log = NULL; /* what it would have cost is not known */
     }
     /* What a new contract's code costs is not its last instruction's price. */
     bool pays_code = frame->is_creation && exit->status == EVM_SUCCESS;
