@@ -8,7 +8,8 @@
 
 #define META_COUNTER "next number"
 #define PENDING_VERSION 1
-#define MANIFEST_SIZE_AT 5 /* docs/formats/manifest.md: kind, version, flags, size */
+#define INLINE_BYTES_MIN 64 /* less is not worth a record that is read for it: tables copy it */
+#define MANIFEST_SIZE_AT 5  /* docs/formats/manifest.md: kind, version, flags, size */
 
 /* One write transaction with the counter that tree nodes, buckets and log entries are numbered by.
  */
@@ -215,7 +216,7 @@ static err apply_put(struct index_txn *it, struct stored_bucket *bucket,
     struct tree tree = index_tree(it->txn, TABLE_OBJECTS, bucket->number);
     struct origin origin = {0};
     TRY(uncount(it, bucket, op->key));
-    if (place->origin.sequence != 0 && inline_worth(op->value)) {
+    if (place->origin.sequence != 0 && journal_op_inline(op) >= INLINE_BYTES_MIN) {
         origin = place->origin;
         TRY(inline_add(it->txn, bucket->number, &origin, place->head, op));
     }

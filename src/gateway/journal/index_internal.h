@@ -78,8 +78,6 @@ void object_value_write(struct buf *out, const struct origin *origin, bytes mani
 err object_value_read(bytes in, struct origin *ret_origin, bytes *ret_manifest);
 /* index_scan_origin: of the object that the scan is at. */
 const struct origin *index_scan_origin(const struct index_scan *scan);
-/* inline_worth: a manifest whose content is better left where it is than copied. */
-MUST_USE bool inline_worth(bytes manifest);
 /* inline_add, inline_remove: in a write transaction: a put of the record `head` is live, or is no
  * longer. */
 err inline_add(struct kv_txn *txn, u64 number, const struct origin *origin,

@@ -6,7 +6,6 @@
 #include "gateway/journal/index_internal.h"
 
 #include "base/assert.h"
-#include "data/kinds.h"
 #include "gateway/journal/kinds.h"
 
 #define OBJECT_VERSION 1
@@ -15,10 +14,6 @@
 #define RECORD_BYTES (52 + 8 + 4)
 #define OP_BYTES 8           /* mark, size */
 #define OP_OVERHEAD_BYTES 15 /* of a put: kind, time, lengths */
-#define MANIFEST_FLAGS_AT 4  /* docs/formats/manifest.md: kind, version, flags, size */
-#define MANIFEST_FLAG_INLINE 1
-#define MANIFEST_SIZE_AT 5
-#define CONTENT_BYTES_MIN 64 /* less is not worth a record that is read for it */
 
 /* ---- values of objects ---- */
 
@@ -46,13 +41,6 @@ err object_value_read(bytes in, struct origin *ret_origin, bytes *ret_manifest)
     ret_origin->ordinal = read_be32(&reader);
     *ret_manifest = read_bytes(&reader, reader.left);
     return reader.failed ? fail(ERR_INTEGRITY) : ok();
-}
-
-bool inline_worth(bytes manifest)
-{
-    return manifest.len >= MANIFEST_SIZE_AT + 8 && load_be16(manifest.data) == KIND_MANIFEST &&
-           (manifest.data[MANIFEST_FLAGS_AT] & MANIFEST_FLAG_INLINE) != 0 &&
-           load_be64(manifest.data + MANIFEST_SIZE_AT) >= CONTENT_BYTES_MIN;
 }
 
 /* ---- records ---- */

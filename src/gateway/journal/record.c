@@ -3,11 +3,15 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "data/kinds.h"
 #include "gateway/journal/kinds.h"
 
 #define JOURNAL_VERSION 1
 #define SNAPSHOT_VERSION 1
 #define UPLOAD_ID_BYTES 16
+#define MANIFEST_FLAGS_AT 4 /* docs/formats/manifest.md: kind, version, flags, size */
+#define MANIFEST_FLAG_INLINE 1
+#define MANIFEST_SIZE_AT 5
 
 void journal_head_write(struct buf *out, const struct journal_head *head)
 {
@@ -244,6 +248,15 @@ err journal_op_next(bytes *ops, struct journal_op *ret_op)
     *ops = bytes_slice(*ops, ops->len - reader.left, reader.left);
     *ret_op = op;
     return ok();
+}
+
+u64 journal_op_inline(const struct journal_op *op)
+{
+    bytes manifest = op->value;
+    bool is_inline = op->kind == JOURNAL_PUT && manifest.len >= MANIFEST_SIZE_AT + 8 &&
+                     load_be16(manifest.data) == KIND_MANIFEST &&
+                     (manifest.data[MANIFEST_FLAGS_AT] & MANIFEST_FLAG_INLINE) != 0;
+    return is_inline ? load_be64(manifest.data + MANIFEST_SIZE_AT) : 0;
 }
 
 /* ---- what a table leaves where it is ---- */

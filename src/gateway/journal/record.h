@@ -117,6 +117,9 @@ err journal_op_next(bytes *ops, struct journal_op *ret_op);
 /* journal_op_valid: everything journal_op_next() checks. */
 MUST_USE bool journal_op_valid(const struct journal_op *op);
 
+/* journal_op_inline: bytes of content that an operation carries itself: the object's, if inline. */
+u64 journal_op_inline(const struct journal_op *op);
+
 /* journal_key_mark: the first four bytes of the key's SHA-256. */
 u32 journal_key_mark(bytes key);
 void journal_live_write(struct buf *out, const struct journal_live *live);

@@ -112,6 +112,14 @@ static void take_options(struct gateway *gateway, const struct gateway_options *
     gateway->ports = ledger_ports(gateway);
 }
 
+void gateway_count_journal(struct gateway *gateway, u64 bytes_stored, u64 inline_bytes)
+{
+    if (gateway->metric_journal != NULL) {
+        *gateway->metric_journal += bytes_stored;
+        *gateway->metric_inline += inline_bytes;
+    }
+}
+
 static void take_metrics(struct gateway *gateway, struct metrics *metrics)
 {
     if (metrics == NULL) {
@@ -119,6 +127,12 @@ static void take_metrics(struct gateway *gateway, struct metrics *metrics)
     }
     gateway->metric_commits =
         metrics_counter(metrics, "cairn_gateway_commits", "Commits in the write-ahead log.");
+    gateway->metric_journal =
+        metrics_counter(metrics, "cairn_gateway_journal_bytes",
+                        "Bytes of journal records and snapshots, before coding.");
+    gateway->metric_inline =
+        metrics_counter(metrics, "cairn_gateway_journal_content_bytes",
+                        "Content of small objects in journal records and snapshots.");
     gateway->metric_unfinal = metrics_gauge(metrics, "cairn_gateway_unfinal_commits",
                                             "Answered commits that are not final on chain.");
     gateway->metric_unfinal_bytes = metrics_gauge(metrics, "cairn_gateway_unfinal_bytes",

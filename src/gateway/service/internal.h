@@ -178,6 +178,8 @@ struct gateway {
     struct group holders; /* fibers of segment_put */
     struct x_secret box;
     u64 *metric_commits;
+    u64 *metric_journal; /* NULL without metrics, like all of these */
+    u64 *metric_inline;
     u64 *metric_unfinal;
     u64 *metric_unfinal_bytes;
 };
@@ -188,6 +190,8 @@ static inline u64 gateway_in(const struct gateway *gateway, u64 ms)
 }
 /* gateway_pause: false: the gateway is closing. */
 bool gateway_pause(struct gateway *gateway, u64 ms);
+/* gateway_count_journal: for metrics: bytes of records or tables, and how much of it is content. */
+void gateway_count_journal(struct gateway *gateway, u64 bytes_stored, u64 inline_bytes);
 /* gateway_init: empty, with everything that needs no disk or network. */
 void gateway_init(struct gateway *gateway, struct loop *loop);
 

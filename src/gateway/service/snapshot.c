@@ -14,6 +14,7 @@ struct writing {
     struct upload *upload;
     struct buf ops; /* not written yet */
     u64 entries;
+    u64 inline_bytes;
     u64 cost; /* of reading the records that it keeps */
     u64 deadline_ms;
 };
@@ -33,6 +34,7 @@ static err write_op(void *ctx, const struct journal_op *op)
     if (op->kind == JOURNAL_KEPT && is_ok(journal_kept_read(&kept, op->value))) {
         writing->cost += journal_record_cost(kept.head.locator.length);
     }
+    writing->inline_bytes += journal_op_inline(op);
     journal_op_write(&writing->ops, op);
     if (++writing->entries % YIELD_OPS == 0) {
         fiber_yield(writing->gateway->loop);
@@ -68,6 +70,8 @@ static err table_manifest(struct writing *writing, struct arena *arena, struct b
 {
     struct manifest_extent extent;
     TRY(upload_finish(writing->upload, arena, writing->deadline_ms, &extent));
+    gateway_count_journal(writing->gateway, extent_sealed_length(extent.plain_length),
+                          writing->inline_bytes);
     struct manifest manifest = {.size = extent.plain_length,
                                 .mtime_ms = loop_wall_ms(writing->gateway->loop),
                                 .extents = &extent,

@@ -311,6 +311,7 @@ static void add_change(struct window *window, struct window_bucket *bucket,
     size_t before = bucket->ops.len;
     for (size_t i = 0; i < change->op_count; i++) {
         journal_op_write(&bucket->ops, &change->ops[i]);
+        bucket->inline_bytes += journal_op_inline(&change->ops[i]);
         bool remembered = remember(window, bucket, &change->ops[i]);
         assert_that(remembered); /* fits() counted it */
     }
@@ -511,8 +512,11 @@ static err put_record(struct window *window, struct window_bucket *bucket, enum 
     if (is_ok(e)) {
         e = append_record(window, buf_bytes(&out), deadline_ms, &locator);
     }
+    size_t stored = out.len;
     buf_free(&out);
     TRY(e);
+    gateway_count_journal(window->territory->gateway, stored,
+                          kind == JOURNAL_COMMIT ? bucket->inline_bytes : 0);
     it->head = (struct journal_head){.hash = job.hash, .locator = locator};
     it->sequence++;
     struct index_update_record *update = &window->records[window->record_count++];

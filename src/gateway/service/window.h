@@ -21,6 +21,7 @@ struct window_bucket {
     struct buf ops;
     size_t op_count;
     struct map overlay; /* 'k' ‖ key or 'u' ‖ upload id → struct overlay */
+    u64 inline_bytes;   /* content in ops */
     bool touched;
     bool drop;
     bytes snapshot;
