@@ -1,6 +1,7 @@
 /* api_read.c: fragments, seals and the inventory going out. */
 #include "storage/api_internal.h"
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "data/fragment_writer.h"
 #include "storage/kinds.h"
@@ -12,13 +13,6 @@
 #define FRAME_HEAD_BYTES 6
 #define INVENTORY_ENTRY_BYTES (20 + 1 + 1 + 4 + 32)
 
-/* What one read needs; too large for a fiber's stack. */
-struct frame_buffers {
-    u8 data[RUN_BYTES];
-    u8 path[FRAGMENT_PATH_MAX * sizeof(struct hash)];
-    struct hash hashes[FRAGMENT_PATH_MAX];
-};
-
 static void report_damage(const struct api_request *request, err fault)
 {
     const struct api_options *options = &request->api->options;
@@ -27,23 +21,23 @@ static void report_damage(const struct api_request *request, err fault)
     }
 }
 
-static err send_frame(struct api_request *request, struct shelf_reader *reader, u32 run,
-                      struct frame_buffers *buffers, bool wrong)
+/* Head, path and data lie one behind the other, so they go out in one call. */
+static err send_frame(struct api_request *request, struct shelf_reader *reader, u32 run_number,
+                      bool wrong)
 {
-    u8 head[FRAME_HEAD_BYTES];
-    size_t len;
-    size_t path_len;
-    TRY(shelf_reader_run(reader, run, buffers->data, &len, buffers->hashes, &path_len));
-    memcpy(buffers->path, buffers->hashes, path_len * sizeof(struct hash));
+    struct shelf_run run;
+    TRY(shelf_reader_run(reader, run_number, &run));
+    size_t before = FRAME_HEAD_BYTES + run.path_len * sizeof(struct hash);
+    u8 *head = run.data - before;
+    assert_that(before <= SHELF_RUN_HEADROOM);
+    store_be32(head, (u32)run.len);
+    store_be16(head + 4, (u16)run.path_len);
+    memcpy(head + FRAME_HEAD_BYTES, run.path, run.path_len * sizeof(struct hash));
     if (wrong) {
-        buffers->data[len / 2] ^= 1;
+        run.data[run.len / 2] ^= 1;
     }
-    store_be32(head, (u32)len);
-    store_be16(head + 4, (u16)path_len);
-    TRY(http_write(request->exchange, BYTES_OF(head)));
-    TRY(http_write(request->exchange, bytes_make(buffers->path, path_len * sizeof(struct hash))));
-    TRY(http_write(request->exchange, bytes_make(buffers->data, len)));
-    *request->api->get_bytes += len;
+    TRY(http_write(request->exchange, bytes_make(head, before + run.len)));
+    *request->api->get_bytes += run.len;
     return ok();
 }
 
@@ -52,7 +46,6 @@ static void send_frames(struct api_request *request, struct shelf_reader *reader
                         u32 count)
 {
     struct api *api = request->api;
-    struct frame_buffers *buffers = MEM_NEW(struct frame_buffers);
     bool wrong = api_faulty(api, FAULT_WRONG_BYTES);
     bool truncate = api_faulty(api, FAULT_TRUNCATE);
     http_set_header_str(request->exchange, "Content-Type", "application/octet-stream");
@@ -61,15 +54,15 @@ static void send_frames(struct api_request *request, struct shelf_reader *reader
         count = 0;
         e = http_write(request->exchange, bytes_str("\0\0\x10"));
     }
+    shelf_reader_plan(reader, first + count);
     for (u32 run = first; is_ok(e) && run < first + count; run++) {
-        e = send_frame(request, reader, run, buffers, wrong);
+        e = send_frame(request, reader, run, wrong);
     }
     if (is_ok(e)) {
         IGNORE(http_respond_end(request->exchange));
         ++*api->gets;
     }
     report_damage(request, e);
-    mem_free(buffers);
 }
 
 /* The runs that cover [from, from + length); false: answered. */

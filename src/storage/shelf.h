@@ -138,10 +138,21 @@ struct shelf_reader;
 err shelf_reader_open(struct shelf *shelf, const struct fragment_key *key,
                       struct shelf_reader **ret_reader);
 const struct shelf_entry *shelf_reader_entry(const struct shelf_reader *reader);
-/* shelf_reader_run: run `run` < run_count(length) into out (RUN_BYTES of room), and the hashes that
- * prove it (FRAGMENT_PATH_MAX of room; ret_path NULL: none wanted). */
-err shelf_reader_run(struct shelf_reader *reader, u32 run, u8 *out, size_t *ret_len,
-                     struct hash *ret_path, size_t *ret_path_len);
+
+/* A run and the hashes that prove it, until the next call. The caller may write to data, and to
+ * SHELF_RUN_HEADROOM bytes before it, so that what goes before a run is sent with it. */
+struct shelf_run {
+    u8 *data;
+    size_t len;
+    const struct hash *path;
+    size_t path_len;
+};
+#define SHELF_RUN_HEADROOM KIB(1)
+
+/* shelf_reader_plan: runs below `end` will be asked for, in order: some are read in one go. */
+void shelf_reader_plan(struct shelf_reader *reader, u32 end);
+/* shelf_reader_run: run < run_count(length). */
+err shelf_reader_run(struct shelf_reader *reader, u32 run, struct shelf_run *ret_run);
 /* shelf_reader_check: reads a run and compares it with its root. ERR_INTEGRITY: it has rotted. */
 err shelf_reader_check(struct shelf_reader *reader, u32 run);
 void shelf_reader_close(struct shelf_reader *reader); /* NULL is fine */

@@ -5,6 +5,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "crypto/merkle.h"
+#include "data/fragment_writer.h"
+
+#define AHEAD_RUNS 3 /* in one trip to a worker */
+
+/* A run that has been read, with room for what its sender puts before it. */
+struct ahead {
+    u8 bytes[SHELF_RUN_HEADROOM + RUN_BYTES];
+    struct hash path[FRAGMENT_PATH_MAX];
+    size_t path_len;
+};
 
 struct shelf_reader {
     struct shelf *shelf;
@@ -14,6 +24,11 @@ struct shelf_reader {
     struct disk *disk; /* NULL: data is here */
     struct file *file;
     u8 *data;
+    u32 planned_end;
+    struct ahead *ahead;
+    u32 ahead_cap;
+    u32 ahead_first;
+    u32 ahead_count;
     struct hash roots[RUNS_MAX];
 };
 
@@ -134,79 +149,112 @@ void shelf_reader_close(struct shelf_reader *reader)
     if (reader != NULL) {
         file_close(reader->file);
         mem_free(reader->data);
+        mem_free(reader->ahead);
         mem_free(reader);
     }
 }
 
 /* ---- runs ---- */
 
-struct run_job {
+static err read_run(const struct shelf_reader *reader, u32 run, u8 *out)
+{
+    u64 offset = (u64)run * RUN_BYTES;
+    size_t len = run_length(reader->length, run);
+    if (reader->file != NULL) {
+        return file_read_at(reader->file, offset, out, len);
+    }
+    memcpy(out, reader->data + offset, len);
+    return ok();
+}
+
+struct ahead_job {
     struct shelf_reader *reader;
-    u32 run;
-    u8 *out;
-    size_t len;
-    struct hash *path; /* NULL: no proof wanted */
-    size_t path_len;
-    bool check;
+    u32 first;
+    u32 wanted;
+    u32 count; /* that were read */
     err result;
 };
 
-static err read_run(struct run_job *job)
+/* A fault behind the first run is left to the call that asks for that run. */
+static void run_read_ahead(void *arg)
 {
+    struct ahead_job *job = arg;
+    struct shelf_reader *reader = job->reader;
+    job->result = ok();
+    for (job->count = 0; job->count < job->wanted && is_ok(job->result); job->count++) {
+        struct ahead *ahead = &reader->ahead[job->count];
+        u32 run = job->first + job->count;
+        job->result = read_run(reader, run, ahead->bytes + SHELF_RUN_HEADROOM);
+        ahead->path_len = merkle_range_proof(ahead->path, reader->roots, reader->runs, run, 1);
+    }
+    job->count -= !is_ok(job->result);
+}
+
+static err read_ahead(struct shelf_reader *reader, u32 run)
+{
+    const struct fragment_key key = entry_key(&reader->entry);
+    struct ahead_job job = {.reader = reader, .first = run, .wanted = 1};
+    if (run < reader->planned_end) {
+        job.wanted = (u32)min_u64(AHEAD_RUNS, reader->planned_end - run);
+    }
+    if (reader->ahead_cap < job.wanted) {
+        mem_free(reader->ahead);
+        reader->ahead = mem_alloc_array(job.wanted, sizeof *reader->ahead);
+        reader->ahead_cap = job.wanted;
+    }
+    worker_run(reader->shelf->loop, run_read_ahead, &job);
+    reader->ahead_first = run;
+    reader->ahead_count = job.count;
+    return job.count > 0 ? ok() : judge(reader->shelf, &key, reader->disk, job.result);
+}
+
+void shelf_reader_plan(struct shelf_reader *reader, u32 end)
+{
+    assert_that(end <= reader->runs);
+    reader->planned_end = end;
+}
+
+err shelf_reader_run(struct shelf_reader *reader, u32 run, struct shelf_run *ret_run)
+{
+    assert_that(run < reader->runs);
+    if (run < reader->ahead_first || run >= reader->ahead_first + reader->ahead_count) {
+        reader->ahead_count = 0;
+        TRY(read_ahead(reader, run));
+    }
+    struct ahead *ahead = &reader->ahead[run - reader->ahead_first];
+    *ret_run = (struct shelf_run){.data = ahead->bytes + SHELF_RUN_HEADROOM,
+                                  .len = run_length(reader->length, run),
+                                  .path = ahead->path,
+                                  .path_len = ahead->path_len};
+    return ok();
+}
+
+struct check_job {
+    struct shelf_reader *reader;
+    u32 run;
+    u8 *data;
+    err result;
+};
+
+static void run_check(void *arg)
+{
+    struct check_job *job = arg;
     struct shelf_reader *reader = job->reader;
     struct hash root;
-    u64 offset = (u64)job->run * RUN_BYTES;
-    if (reader->file != NULL) {
-        TRY(file_read_at(reader->file, offset, job->out, job->len));
-    } else {
-        memcpy(job->out, reader->data + offset, job->len);
+    job->result = read_run(reader, job->run, job->data);
+    run_root(&root, bytes_make(job->data, run_length(reader->length, job->run)));
+    if (is_ok(job->result) && !hash_eq(&root, &reader->roots[job->run])) {
+        job->result = fail(ERR_INTEGRITY);
     }
-    if (job->path != NULL) {
-        job->path_len = merkle_range_proof(job->path, reader->roots, reader->runs, job->run, 1);
-    }
-    if (job->check) {
-        run_root(&root, bytes_make(job->out, job->len));
-        return hash_eq(&root, &reader->roots[job->run]) ? ok() : fail(ERR_INTEGRITY);
-    }
-    return ok();
-}
-
-static void run_read(void *arg)
-{
-    struct run_job *job = arg;
-    job->result = read_run(job);
-}
-
-static err do_run(struct run_job *job)
-{
-    struct shelf_reader *reader = job->reader;
-    assert_that(job->run < reader->runs);
-    job->len = run_length(reader->length, job->run);
-    worker_run(reader->shelf->loop, run_read, job);
-    if (is_ok(job->result)) {
-        return ok();
-    }
-    const struct fragment_key key = entry_key(&reader->entry);
-    return judge(reader->shelf, &key, reader->disk, job->result);
-}
-
-err shelf_reader_run(struct shelf_reader *reader, u32 run, u8 *out, size_t *ret_len,
-                     struct hash *ret_path, size_t *ret_path_len)
-{
-    struct run_job job = {.reader = reader, .run = run, .out = out, .path = ret_path};
-    TRY(do_run(&job));
-    *ret_len = job.len;
-    if (ret_path != NULL) {
-        *ret_path_len = job.path_len;
-    }
-    return ok();
 }
 
 err shelf_reader_check(struct shelf_reader *reader, u32 run)
 {
-    u8 *data = mem_alloc(RUN_BYTES);
-    struct run_job job = {.reader = reader, .run = run, .out = data, .check = true};
-    err e = do_run(&job);
-    mem_free(data);
-    return e;
+    const struct fragment_key key = entry_key(&reader->entry);
+    struct check_job job = {.reader = reader, .run = run};
+    assert_that(run < reader->runs);
+    job.data = mem_alloc(RUN_BYTES);
+    worker_run(reader->shelf->loop, run_check, &job);
+    mem_free(job.data);
+    return is_ok(job.result) ? ok() : judge(reader->shelf, &key, reader->disk, job.result);
 }

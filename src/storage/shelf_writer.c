@@ -7,24 +7,27 @@
 #include "crypto/merkle.h"
 
 #define SPILL_BYTES KIB(4)
+#define BATCH_RUNS 3 /* hashed and written in one trip to a worker */
 
 struct shelf_writer {
     struct shelf *shelf;
     struct fragment_key key;
     u32 length;   /* so far */
     u32 runs;     /* hashed */
-    u32 filled;   /* bytes in run */
+    u32 filled;   /* bytes in `bytes` */
     u64 granted;  /* room handed out and not yet taken */
     u64 reserved; /* of the shelf's capacity, granted included */
     bool rooted;
     bool over;         /* a byte came for which there is no room */
-    struct disk *disk; /* NULL: all of it is in `run` */
+    struct disk *disk; /* NULL: all of it is in `bytes` */
     struct file *file;
     u64 serial;
     struct hash roots[RUNS_MAX];
-    /* A run is flushed when a byte beyond it has come, not before: whether there is one is known
-     * only after room for it was given, and what ends with a run stays in the index. */
-    u8 run[RUN_BYTES + SPILL_BYTES];
+    /* From the first run that is not hashed. Runs are flushed when a byte beyond them has come, not
+     * before: whether there is one is known only after room for it was given, and what ends with
+     * the first run stays in the index. */
+    u8 *bytes;
+    size_t cap; /* one run's to begin with, for what is short; then BATCH_RUNS */
 };
 
 static void reserve(struct shelf_writer *writer, u64 len)
@@ -94,6 +97,8 @@ err shelf_writer_open(struct shelf *shelf, const struct fragment_key *key,
     struct shelf_writer *writer = MEM_NEW(struct shelf_writer);
     writer->shelf = shelf;
     writer->key = *key;
+    writer->cap = RUN_BYTES + SPILL_BYTES;
+    writer->bytes = mem_alloc(writer->cap);
     *ret_writer = writer;
     return ok();
 }
@@ -104,6 +109,7 @@ u32 shelf_writer_length(const struct shelf_writer *writer) { return writer->leng
 
 struct run_job {
     struct shelf_writer *writer;
+    u32 count;
     char path[PATH_BYTES_MAX]; /* of the file, if it has to be made */
     err result;
 };
@@ -112,14 +118,16 @@ static void run_flush(void *arg)
 {
     struct run_job *job = arg;
     struct shelf_writer *writer = job->writer;
-    bytes run = bytes_make(writer->run, RUN_BYTES);
+    bytes runs = bytes_make(writer->bytes, job->count * RUN_BYTES);
     job->result = ok();
-    run_root(&writer->roots[writer->runs], run);
+    for (u32 i = 0; i < job->count; i++) {
+        run_root(&writer->roots[writer->runs + i], bytes_slice(runs, i * RUN_BYTES, RUN_BYTES));
+    }
     if (writer->file == NULL) {
         job->result = file_open(job->path, FILE_CREATE_NEW, &writer->file);
     }
     if (is_ok(job->result)) {
-        job->result = file_write_at(writer->file, (u64)writer->runs * RUN_BYTES, run);
+        job->result = file_write_at(writer->file, (u64)writer->runs * RUN_BYTES, runs);
     }
 }
 
@@ -150,10 +158,10 @@ static void discard_file(struct shelf_writer *writer)
     writer->disk = NULL;
 }
 
-static err flush_once(struct shelf_writer *writer)
+static err flush_once(struct shelf_writer *writer, u32 count)
 {
     struct shelf *shelf = writer->shelf;
-    struct run_job job = {.writer = writer};
+    struct run_job job = {.writer = writer, .count = count};
     if (writer->disk == NULL) {
         TRY(choose_disk(shelf, &writer->disk));
         writer->serial = shelf->next_serial++;
@@ -165,20 +173,31 @@ static err flush_once(struct shelf_writer *writer)
     return e;
 }
 
-/* While nothing but the first run was to be written, another disk may take over. */
+/* flush: all runs but the last, which stays. While nothing has been written another disk may take
+ * over. */
 static err flush(struct shelf_writer *writer)
 {
-    err e = flush_once(writer);
+    u32 count = (writer->filled - 1) / (u32)RUN_BYTES;
+    if (writer->runs + count >= RUNS_MAX) {
+        return fail(ERR_LIMIT);
+    }
+    err e = flush_once(writer, count);
     while (!is_ok(e) && writer->runs == 0 && writer->disk != NULL &&
            writer->disk->state != DISK_FINE) {
         discard_file(writer);
-        e = flush_once(writer);
+        e = flush_once(writer, count);
     }
     TRY(e);
-    writer->runs++;
-    writer->filled -= (u32)RUN_BYTES;
-    memmove(writer->run, writer->run + RUN_BYTES, writer->filled);
+    writer->runs += count;
+    writer->filled -= count * (u32)RUN_BYTES;
+    memmove(writer->bytes, writer->bytes + count * RUN_BYTES, writer->filled);
     return ok();
+}
+
+static void grow(struct shelf_writer *writer)
+{
+    writer->cap = BATCH_RUNS * RUN_BYTES + SPILL_BYTES;
+    writer->bytes = mem_resize(writer->bytes, writer->cap);
 }
 
 err shelf_writer_room(struct shelf_writer *writer, u8 **ret_at, size_t *ret_cap)
@@ -190,13 +209,15 @@ err shelf_writer_room(struct shelf_writer *writer, u8 **ret_at, size_t *ret_cap)
     if (writer->over) {
         return fail(ERR_NO_SPACE);
     }
-    if (writer->filled > RUN_BYTES) {
+    if (writer->filled > BATCH_RUNS * RUN_BYTES) {
         TRY(flush(writer));
+    } else if (writer->filled > RUN_BYTES && writer->cap < BATCH_RUNS * RUN_BYTES) {
+        grow(writer);
     }
-    u64 cap = min_u64(sizeof writer->run - writer->filled, capacity_left(writer->shelf));
+    u64 cap = min_u64(writer->cap - writer->filled, capacity_left(writer->shelf));
     writer->granted = cap;
     reserve(writer, cap);
-    *ret_at = writer->run + writer->filled;
+    *ret_at = writer->bytes + writer->filled;
     *ret_cap = cap > 0 ? (size_t)cap : 1; /* if no room is left, nothing may come any more */
     return ok();
 }
@@ -215,7 +236,7 @@ void shelf_writer_took(struct shelf_writer *writer, size_t len)
 static void run_root_job(void *arg)
 {
     struct shelf_writer *writer = arg;
-    run_root(&writer->roots[writer->runs], bytes_make(writer->run, writer->filled));
+    run_root(&writer->roots[writer->runs], bytes_make(writer->bytes, writer->filled));
 }
 
 err shelf_writer_root(struct shelf_writer *writer, struct hash *ret_root)
@@ -281,7 +302,7 @@ static err finish_file(struct file_job *job)
     struct shelf_writer *writer = job->writer;
     u64 at = (u64)writer->runs * RUN_BYTES;
     bytes roots = bytes_make(writer->roots, (writer->runs + 1) * sizeof writer->roots[0]);
-    TRY(file_write_at(writer->file, at, bytes_make(writer->run, writer->filled)));
+    TRY(file_write_at(writer->file, at, bytes_make(writer->bytes, writer->filled)));
     TRY(file_write_at(writer->file, writer->length, roots));
     TRY(file_sync(writer->file));
     return disk_adopt(job->incoming, job->final, job->make_folder);
@@ -320,7 +341,7 @@ static err commit_new(struct shelf_writer *writer, const struct shelf_entry *wan
     entry.state = ENTRY_OPEN;
     entry.position = POSITION_NONE;
     if (writer->disk == NULL) { /* at most one run */
-        put.inline_data = bytes_make(writer->run, writer->filled);
+        put.inline_data = bytes_make(writer->bytes, writer->filled);
     } else {
         TRY(store_file(writer, &file));
     }
@@ -390,5 +411,6 @@ void shelf_writer_abort(struct shelf_writer *writer)
     if (writer->disk != NULL) {
         discard_file(writer);
     }
+    mem_free(writer->bytes);
     mem_free(writer);
 }
