@@ -25,7 +25,8 @@ struct job {
 struct workers {
     struct loop *loop;
     pthread_mutex_t lock;
-    pthread_cond_t wanted; /* signalled when `queued` grows or `closing` */
+    pthread_cond_t wanted; /* signalled when `queued` grows and somebody is idle, or `closing` */
+    unsigned idle;
     struct list queued;
     struct list finished;
     bool closing;
@@ -64,7 +65,9 @@ static void *worker_main(void *arg)
     lock(workers);
     for (;;) {
         while (list_empty(&workers->queued) && !workers->closing) {
+            workers->idle++;
             pthread_cond_wait(&workers->wanted, &workers->lock);
+            workers->idle--;
         }
         if (list_empty(&workers->queued)) {
             break;
@@ -76,7 +79,9 @@ static void *worker_main(void *arg)
         bool first = list_empty(&workers->finished);
         list_push_back(&workers->finished, &job->node);
         if (first) {
+            unlock(workers); /* or whom it wakes would have to wait for the lock at once */
             wake_loop(workers);
+            lock(workers);
         }
     }
     unlock(workers);
@@ -173,7 +178,10 @@ void worker_run(struct loop *loop, worker_fn *fn, void *arg)
     struct workers *workers = loop->workers;
     lock(workers);
     list_push_back(&workers->queued, &job.node);
-    pthread_cond_signal(&workers->wanted);
+    bool somebody_waits = workers->idle > 0;
     unlock(workers);
+    if (somebody_waits) {
+        pthread_cond_signal(&workers->wanted);
+    }
     fiber_park_always(loop);
 }

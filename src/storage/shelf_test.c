@@ -205,8 +205,6 @@ static void check_totals(struct shelf *shelf, u64 fragments, u64 size, u64 open)
 }
 
 static const u32 sizes[] = {64,
-                            1984,
-                            2048,
                             4096,
                             RUN_BYTES - 64,
                             RUN_BYTES,
@@ -214,9 +212,6 @@ static const u32 sizes[] = {64,
                             2 * RUN_BYTES,
                             3 * RUN_BYTES,
                             3 * RUN_BYTES + 64,
-                            3 * RUN_BYTES + 4096,
-                            3 * RUN_BYTES + 4096 + 64,
-                            4 * RUN_BYTES,
                             5 * RUN_BYTES + 4096 + 64,
                             7 * RUN_BYTES,
                             FRAGMENT_BYTES_MAX - RUN_BYTES};

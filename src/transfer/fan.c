@@ -51,6 +51,7 @@ struct fan {
     struct holder holders[FRAGMENTS_MAX];
     u8 holder_count;
     err failure;
+    bool conflict;
     u64 bytes;
     struct event changed; /* pushed, ended, stopped, a holder's rows_sent or state */
     size_t references;    /* the user's, and one per running fiber */
@@ -138,6 +139,7 @@ static void fail_holder(struct holder *holder, err e)
     }
     holder->state = HOLDER_FAILED;
     fan->failure = e;
+    fan->conflict = fan->conflict || is_err(e, ERR_CONFLICT);
     if (!is_err(e, ERR_CANCELLED)) {
         directory_blame(fan->options.directory, holder->provider.index, provider_fault_of(e),
                         &fan->options.key);
@@ -344,6 +346,29 @@ static u64 grace_ms(const struct fan *fan)
     return max_u64(GRACE_MS_MIN, min_u64(took_ms, GRACE_MS_MAX));
 }
 
+/* stop_sending: others get these fragments. */
+static void stop_sending(struct fan *fan)
+{
+    for (u8 i = 0; i < fan->holder_count; i++) {
+        fail_holder(&fan->holders[i], fail(ERR_CANCELLED));
+    }
+}
+
+err fan_wait_quorum(struct fan *fan, u8 quorum, u64 deadline_ms)
+{
+    while (count_holders(fan, HOLDER_DONE) < quorum && fan_live(fan) >= quorum &&
+           now_of(fan) < deadline_ms) {
+        err e = wait_change(fan, 0, deadline_ms);
+        if (is_err(e, ERR_CANCELLED)) {
+            return e;
+        }
+    }
+    if (fan_live(fan) < quorum) {
+        stop_sending(fan);
+    }
+    return fan_wait(fan, quorum, deadline_ms);
+}
+
 err fan_wait(struct fan *fan, u8 enough, u64 deadline_ms)
 {
     u64 until_ms = deadline_ms;
@@ -375,6 +400,8 @@ void fan_receipts(struct fan *fan, struct segment_entry *entry)
 u64 fan_bytes(const struct fan *fan) { return fan->bytes; }
 
 err fan_failure(const struct fan *fan) { return fan->failure; }
+
+bool fan_conflict(const struct fan *fan) { return fan->conflict; }
 
 void fan_free(struct fan *fan)
 {

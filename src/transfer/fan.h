@@ -47,12 +47,17 @@ void fan_end(struct fan *fan, const struct segment_seal *seal);
 /* fan_wait: until no holder goes on, or `enough` receipts are in and a grace for those that are
  * nearly done has passed, or the deadline; all three are ok. ERR_CANCELLED. */
 err fan_wait(struct fan *fan, u8 enough, u64 deadline_ms);
+/* fan_wait_quorum: the same for a quorum; once too few are left for one, nobody goes on: who is
+ * left may hang, and the fragments are better drawn anew. */
+err fan_wait_quorum(struct fan *fan, u8 quorum, u64 deadline_ms);
 /* fan_receipts: appends the receipts that were not asked for before to an entry's. */
 void fan_receipts(struct fan *fan, struct segment_entry *entry);
 /* fan_bytes: of fragments that left so far, those of failed holders included. */
 u64 fan_bytes(const struct fan *fan);
 /* fan_failure: why the holder that failed last did; ok: none did. */
 err fan_failure(const struct fan *fan);
+/* fan_conflict: a holder has other bytes under this key, from before a crash. */
+bool fan_conflict(const struct fan *fan);
 /* fan_free: stops what still runs, without waiting for it. NULL is fine. */
 void fan_free(struct fan *fan);
 

@@ -258,9 +258,12 @@ err segment_put_seal(struct segment_put *put, u64 deadline_ms, struct segment_en
     TRY(make_seal(put));
     put->sealed = true;
     fan_end(put->fan, &put->seal);
-    TRY(fan_wait(put->fan, quorum_of(put), deadline_ms));
+    TRY(fan_wait_quorum(put->fan, quorum_of(put), deadline_ms));
     begin_entry(put, ret_entry);
     fan_receipts(put->fan, ret_entry);
+    if (ret_entry->receipt_count < quorum_of(put) && fan_conflict(put->fan)) {
+        return fail(ERR_CONFLICT);
+    }
     if (ret_entry->receipt_count < quorum_of(put)) {
         TRY(top_up(put, deadline_ms, ret_entry));
     }

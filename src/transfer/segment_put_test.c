@@ -189,6 +189,27 @@ static void five_of_twelve_fail(void **state)
     TW_RUN(too_few_fn, .stall_timeout_ms = 300);
 }
 
+/* Other bytes under the same key, from before a crash: no use in asking on; another number it must
+ * be. As long as a quorum is there it does not matter. */
+static void conflict_fn(struct transfer_world *w)
+{
+    struct test_segment *s;
+    put_with_faults(w, 100000, 4, FAKE_CONFLICT, &s);
+    ts_free(s);
+    s = ts_make(w, 100000);
+    fake_set_fault(store_of(w, 5), FAKE_CONFLICT);
+    test_ok(ts_open(w, s));
+    test_ok(ts_write(w, s));
+    test_err(ts_seal(w, s), ERR_CONFLICT);
+    ts_free(s);
+}
+
+static void other_bytes_are_under_the_key(void **state)
+{
+    (void)state;
+    TW_RUN(conflict_fn, .stall_timeout_ms = 20000);
+}
+
 static void no_providers_fn(struct transfer_world *w)
 {
     struct test_segment *s = ts_make(w, 1);
@@ -511,6 +532,7 @@ int main(void)
         cmocka_unit_test(four_of_twelve_are_down),
         cmocka_unit_test(nine_of_eighteen_fail),
         cmocka_unit_test(five_of_twelve_fail),
+        cmocka_unit_test(other_bytes_are_under_the_key),
         cmocka_unit_test(too_few_providers),
         cmocka_unit_test(late_receipts),
         cmocka_unit_test(resend_from_the_spool),

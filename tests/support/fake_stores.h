@@ -36,6 +36,7 @@ enum fake_fault {
     FAKE_NO_RECEIPT,  /* writes: all is taken, no receipt ever comes */
     FAKE_BAD_RECEIPT, /* writes: signed with another key */
     FAKE_REFUSE,      /* writes: 507 before the body */
+    FAKE_CONFLICT,    /* writes: 409: other bytes are under that key */
     FAKE_FORGOT,      /* reads: 404 */
     FAKE_WRONG_SEAL,  /* seals: with another root */
 };
@@ -307,6 +308,10 @@ static inline void fake_put(struct fake_store *store, struct http_exchange *exch
     }
     if (store->fault == FAKE_REFUSE) {
         fake_answer(exchange, 507, "no space");
+        return;
+    }
+    if (store->fault == FAKE_CONFLICT) {
+        fake_answer(exchange, 409, "other bytes");
         return;
     }
     struct fake_fragment *fragment = MEM_NEW(struct fake_fragment);
