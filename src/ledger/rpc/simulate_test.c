@@ -225,6 +225,20 @@ static void states_before_and_after(void **state)
     assert_null(at(result, "pre." B));            /* it did not change */
     assert_null(at(result, "post." B));
     json_decref(result);
+    /* Who is paid for the first time was there with nothing; a new contract was not. */
+    result = rpc_ask(&world, "debug_traceCall",
+                     "{\"from\":\"" RICH "\",\"to\":\"" NOBODY "\",\"value\":\"0x1\"},\"latest\","
+                     "{\"tracer\":\"prestateTracer\",\"tracerConfig\":{\"diffMode\":true},"
+                     "\"stateOverrides\":{\"" RICH "\":{\"balance\":\"0x7\"}}}");
+    is(result, "pre." NOBODY, "{\"balance\":\"0x0\"}");
+    is(result, "post." NOBODY, "{\"balance\":\"0x1\"}");
+    json_decref(result);
+    result = rpc_ask(&world, "debug_traceCall",
+                     "{\"from\":\"" RICH "\",\"input\":\"" CODE_B "\"},\"latest\","
+                     "{\"tracer\":\"prestateTracer\",\"tracerConfig\":{\"diffMode\":true}}");
+    assert_int_equal(json_object_size(at(result, "pre")), 1);  /* the sender */
+    assert_int_equal(json_object_size(at(result, "post")), 2); /* and the contract */
+    json_decref(result);
     /* A whole block: each transaction sees what the one before it left. */
     result =
         rpc_ask(&world, "debug_traceBlockByNumber",
@@ -268,6 +282,20 @@ static void instructions(void **state)
     assert_int_equal(json_array_size(at(result, "structLogs")), 3);
     assert_null(at(result, "structLogs.0.stack"));
     json_decref(result);
+    /* The instruction that fails is the last one, whether it could begin or not. */
+    static const char *const failing[] = {"fe", "01", "600160", "5bfe"};
+    for (size_t i = 0; i < COUNT_OF(failing); i++) {
+        bool stops = i == 2; /* PUSH1 past the end is a zero, then STOP */
+        result = rpc_ask(&world, "debug_traceCall",
+                         "{\"to\":\"" B "\"},\"latest\",{\"stateOverrides\":{\"" B
+                         "\":{\"code\":\"0x%s\"}}}",
+                         failing[i]);
+        const json_t *steps = at(result, "structLogs");
+        const json_t *last = json_array_get(steps, json_array_size(steps) - 1);
+        assert_true((json_object_get(last, "error") != NULL) == !stops);
+        rpc_same(at(result, "failed"), stops ? "false" : "true");
+        json_decref(result);
+    }
     /* An endless loop: JUMPDEST PUSH1 0 JUMP. It ends with its gas, or with the room for it. */
     rpc_expect_error(&world, "debug_traceCall", -32005, "the trace is larger",
                      "{\"to\":\"" B "\",\"gas\":\"0x2faf080\"},\"latest\",{\"stateOverrides\":{\"" B

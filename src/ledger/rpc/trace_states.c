@@ -180,8 +180,8 @@ static err add_account(struct trace *trace, struct app_dry *before, const struct
     json_t *slots_after = json_object();
     err e = load_slots(trace, before, pair.seen, slots_before, slots_after, &slots_changed);
     bool changed = slots_changed || !account_eq(&pair.was, &pair.is);
-    bool shows_before =
-        is_ok(e) && (!trace->options.is_diff || (changed && !account_is_empty(&pair.was)));
+    bool is_new = pair.seen->is_created && account_is_empty(&pair.was);
+    bool shows_before = is_ok(e) && (!trace->options.is_diff || (changed && !is_new));
     bool shows_after = is_ok(e) && post != NULL && changed && !account_is_empty(&pair.is);
     if (shows_before) {
         json_t *object = json_before(trace, &pair);
