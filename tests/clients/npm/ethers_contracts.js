@@ -14,7 +14,7 @@ provider.pollingInterval = 250;
 const [owner, alice, bob] = keys.map((key) => new Wallet(key, provider));
 const made = {};
 const interfaces = ["TestToken", "TestCollectible", "TestGovernor", "TimelockController",
-  "PaywalledArchive"].map((name) => new Interface(built(name).abi));
+  "PaywalledArchive", "ModuleProbe"].map((name) => new Interface(built(name).abi));
 
 async function deploy(name, ...args) {
   const { abi, bytecode } = built(name);
@@ -261,6 +261,86 @@ async function archiveAppoints() {
   await fails(archive.connect(alice).dismiss(gateway), "NotPublisher");
 }
 
+// --- native modules, called by a contract in every way ---
+
+const kinds = { call: 0, staticcall: 1, delegatecall: 2, callcode: 3 };
+const territoryAbi = new Interface(moduleAbi("ITerritory"));
+const leaseInput = (redundancy = 1) =>
+  territoryAbi.encodeFunctionData("lease", [size, redundancy, lease, "0x"]);
+const countInput = territoryAbi.encodeFunctionData("count");
+
+// What a call of that kind gives: "ok", or the reason of the refusal ("" if there is none).
+async function outcome(kind, input, { value = 0n, limit = 3000000n } = {}) {
+  const result = await made.ModuleProbe.raw.staticCall(
+    kinds[kind], modules.territory, value, limit, input, { value });
+  if (result.good) {
+    return "ok";
+  }
+  return result.output === "0x" ? "" : territoryAbi.parseError(result.output).args[0];
+}
+
+async function modulesByEveryCall() {
+  await deploy("ModuleProbe");
+  const value = parseEther("100");
+  assert.equal(await outcome("call", countInput), "ok");
+  assert.equal(await outcome("staticcall", countInput), "ok");
+  assert.equal(await outcome("call", leaseInput(), { value }), "ok");
+  assert.equal(await outcome("staticcall", leaseInput()), "state change in a static call");
+  for (const kind of ["delegatecall", "callcode"]) {
+    for (const input of [countInput, leaseInput(), "0x", "0x12345678"]) {
+      assert.equal(await outcome(kind, input), "native modules take no delegate calls");
+    }
+  }
+  assert.equal(await outcome("call", countInput, { value: 1n }), "function is not payable");
+  for (const input of ["0x", "0x12", "0x12345678", `0x${"ff".repeat(100)}`]) {
+    assert.equal(await outcome("call", input), "no such function");
+    assert.equal(await outcome("staticcall", input), "no such function");
+  }
+  // A value that does not fit its type, a word too many, a word too few.
+  const dirty = leaseInput().replace(/0{63}1/, `${"0".repeat(61)}101`);
+  assert.notEqual(dirty, leaseInput());
+  for (const input of [dirty, `${leaseInput()}${"00".repeat(32)}`, leaseInput().slice(0, -64),
+    `${countInput}00`]) {
+    assert.equal(await outcome("call", input), "malformed arguments");
+  }
+  // Too little gas: no reason, and the caller goes on.
+  for (const limit of [0n, 100n, 2000n]) {
+    assert.equal(await outcome("call", leaseInput(), { limit }), "");
+  }
+}
+
+async function modulesUndoWithTheirFrame() {
+  const probe = made.ModuleProbe;
+  const territories = new Contract(modules.territory, moduleAbi("ITerritory"), owner);
+  const cost = await territories.price(size, 1, lease);
+  const before = await territories.count();
+  const ownBefore = await provider.getBalance(probe);
+  const sent = cost + parseEther("1");
+  await fails(probe.leaseAndFail(size, lease, { value: sent }), "Enough");
+  const reverted = await probe.leaseAndFail(size, lease, { value: sent, gasLimit: 3000000n });
+  await assert.rejects(reverted.wait(), (error) => error.receipt.logs.length === 0);
+  assert.equal(await territories.count(), before);
+  assert.equal(await provider.getBalance(probe), ownBefore);
+  // A lease that is undone, and one that stays; what is left of the value comes back to the
+  // contract without running it.
+  const receipt = await done(probe.leaseFailLease(size, lease, { value: sent }));
+  assert.equal(await territories.count(), before + 1n);
+  assert.equal((await territories.get(before + 1n)).owner, probe.target);
+  assert.equal(await provider.getBalance(probe), ownBefore + sent - (await paid(receipt)));
+  assert.ok(receipt.logs.every((log) => log.address.toLowerCase() === modules.territory));
+  // By an ordinary payment it does run.
+  const plain = await done(owner.sendTransaction({ to: probe, value: 5n }));
+  assert.equal(probe.interface.parseLog(plain.logs[0]).name, "Received");
+}
+
+// What the one lease in a receipt cost.
+async function paid(receipt) {
+  const leases = receipt.logs.map((log) => territoryAbi.parseLog(log))
+    .filter((log) => log?.name === "Leased");
+  assert.equal(leases.length, 1);
+  return leases[0].args.paid;
+}
+
 run([
   ["ERC-20: deploy and read", tokenDeploys],
   ["ERC-20: transfer, approve, transferFrom, events", tokenMoves],
@@ -273,4 +353,6 @@ run([
   ["archive: sells access", archiveSells],
   ["archive: pays for its lease, keeps a reserve", archivePaysForItself],
   ["archive: appoints and dismisses a gateway", archiveAppoints],
+  ["modules: every kind of call, hostile inputs", modulesByEveryCall],
+  ["modules: undone with the frame that called them", modulesUndoWithTheirFrame],
 ]);
