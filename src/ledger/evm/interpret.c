@@ -11,6 +11,21 @@
 
 #define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
+/* Copies limb by limb: a word that was just written as four limbs is not yet there as the two
+ * blocks that a struct copy would read, and waiting for it costs more than the instruction. */
+ALWAYS_INLINE void copy_word(struct u256 *to, const struct u256 *from)
+{
+    u64 a = from->limb[0];
+    u64 b = from->limb[1];
+    u64 c = from->limb[2];
+    u64 d = from->limb[3];
+    __asm__("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d)); /* each in a register of its own */
+    to->limb[0] = a;
+    to->limb[1] = b;
+    to->limb[2] = c;
+    to->limb[3] = d;
+}
+
 /* The operand of PUSHn: big-endian bytes after the opcode. The tail of the code covers what is
  * missing. n is a constant everywhere. */
 ALWAYS_INLINE struct u256 push_operand(const u8 *at, unsigned n)
@@ -85,14 +100,12 @@ static enum evm_status height_failure(const struct evm_op *op, u64 height)
         NEXT();                                                                                    \
     }
 
-#define TERNARY(name, expr)                                                                        \
+/* A statement that leaves its result in place of its lowest operand. */
+#define DIVIDING(name, statement, taken)                                                           \
     op_##name:                                                                                     \
     {                                                                                              \
-        struct u256 a = top[0];                                                                    \
-        struct u256 b = top[-1];                                                                   \
-        struct u256 c = top[-2];                                                                   \
-        top -= 2;                                                                                  \
-        *top = (expr);                                                                             \
+        statement;                                                                                 \
+        top -= (taken);                                                                            \
         pc++;                                                                                      \
         NEXT();                                                                                    \
     }
@@ -156,7 +169,7 @@ static enum evm_status height_failure(const struct evm_op *op, u64 height)
 #define DUP(n)                                                                                     \
     op_DUP##n:                                                                                     \
     {                                                                                              \
-        top[1] = top[1 - n];                                                                       \
+        copy_word(&top[1], &top[1 - n]);                                                           \
         top++;                                                                                     \
         pc++;                                                                                      \
         NEXT();                                                                                    \
@@ -165,9 +178,10 @@ static enum evm_status height_failure(const struct evm_op *op, u64 height)
 #define SWAP(n)                                                                                    \
     op_SWAP##n:                                                                                    \
     {                                                                                              \
-        struct u256 swapped = top[0];                                                              \
-        top[0] = top[-n];                                                                          \
-        top[-n] = swapped;                                                                         \
+        struct u256 swapped;                                                                       \
+        copy_word(&swapped, &top[0]);                                                              \
+        copy_word(&top[0], &top[-n]);                                                              \
+        copy_word(&top[-n], &swapped);                                                             \
         pc++;                                                                                      \
         NEXT();                                                                                    \
     }
@@ -248,12 +262,12 @@ traced:
     BINARY(ADD, word_add(a, b))
     BINARY(MUL, word_mul(a, b))
     BINARY(SUB, word_sub(a, b))
-    BINARY(DIV, word_div(a, b))
-    BINARY(SDIV, word_sdiv(a, b))
-    BINARY(MOD, word_mod(a, b))
-    BINARY(SMOD, word_smod(a, b))
-    TERNARY(ADDMOD, word_addmod(a, b, c))
-    TERNARY(MULMOD, word_mulmod(a, b, c))
+    DIVIDING(DIV, word_div(&top[-1], &top[0], &top[-1]), 1)
+    DIVIDING(SDIV, word_sdiv(&top[-1], &top[0], &top[-1]), 1)
+    DIVIDING(MOD, word_mod(&top[-1], &top[0], &top[-1]), 1)
+    DIVIDING(SMOD, word_smod(&top[-1], &top[0], &top[-1]), 1)
+    DIVIDING(ADDMOD, word_addmod(&top[-2], &top[0], &top[-1], &top[-2]), 2)
+    DIVIDING(MULMOD, word_mulmod(&top[-2], &top[0], &top[-1], &top[-2]), 2)
     BINARY(SIGNEXTEND, word_signextend(a, b))
     BINARY(LT, u256_from_u64(word_lt(a, b)))
     BINARY(GT, u256_from_u64(word_lt(b, a)))

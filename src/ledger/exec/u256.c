@@ -155,8 +155,10 @@ static inline u64 divide_2by1(u64 high, u64 low, u64 d, u64 v, u64 *ret_rest)
     return q1;
 }
 
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
 /* number[0..count] -= factor * d[0..count - 1]; whether that went below zero. */
-static bool subtract_multiple(u64 *number, const u64 *d, size_t count, u64 factor)
+ALWAYS_INLINE bool subtract_multiple(u64 *number, const u64 *d, size_t count, u64 factor)
 {
     u64 borrow = 0;
     for (size_t i = 0; i < count; i++) {
@@ -170,7 +172,7 @@ static bool subtract_multiple(u64 *number, const u64 *d, size_t count, u64 facto
     return below;
 }
 
-static void add_back(u64 *number, const u64 *d, size_t count)
+ALWAYS_INLINE void add_back(u64 *number, const u64 *d, size_t count)
 {
     u64 carry = 0;
     for (size_t i = 0; i < count; i++) {
@@ -183,7 +185,7 @@ static void add_back(u64 *number, const u64 *d, size_t count)
 
 /* A digit of the quotient from the three highest limbs of the number (at[0..d_len]) and the two of
  * d: right or one too large. */
-static u64 guess_digit(const u64 *at, const u64 *d, size_t d_len, u64 v)
+ALWAYS_INLINE u64 guess_digit(const u64 *at, const u64 *d, size_t d_len, u64 v)
 {
     u64 top = d[d_len - 1];
     u64 guess;
@@ -208,15 +210,31 @@ static u64 guess_digit(const u64 *at, const u64 *d, size_t d_len, u64 v)
 /* Knuth's D: a[0..a_len] (one limb more than the number, normalized like d) by d[0..d_len), whose
  * highest bit is set, d_len >= 2. The remainder stays in a, the quotient goes to
  * q[0..a_len - d_len]. */
-static void divide_long(u64 *a, size_t a_len, const u64 *d, size_t d_len, u64 *q)
+ALWAYS_INLINE void divide_by(u64 *a, size_t a_len, const u64 *d, size_t d_len, u64 *q)
 {
     u64 v = reciprocal(d[d_len - 1]);
     for (size_t j = a_len - d_len + 1; j-- > 0;) {
+        if (a[j + d_len] == 0 && a[j + d_len - 1] < d[d_len - 1]) {
+            q[j] = 0;
+            continue;
+        }
         q[j] = guess_digit(a + j, d, d_len, v);
         if (subtract_multiple(a + j, d, d_len, q[j])) {
             q[j]--;
             add_back(a + j, d, d_len);
         }
+    }
+}
+
+/* The lengths as constants, so that the loops over limbs unroll. */
+static void divide_long(u64 *a, size_t a_len, const u64 *d, size_t d_len, u64 *q)
+{
+    if (d_len == 4) {
+        divide_by(a, a_len, d, 4, q);
+    } else if (d_len == 3) {
+        divide_by(a, a_len, d, 3, q);
+    } else {
+        divide_by(a, a_len, d, 2, q);
     }
 }
 
@@ -255,110 +273,135 @@ static void shift_up(u64 *out, const u64 *a, size_t len, unsigned shift)
     out[len] = carry;
 }
 
-/* a[0..a_len) by d, which is not zero; a_len <= 8. The quotient (if not NULL) has a_len limbs. */
-static struct u256 divide(const u64 *a, size_t a_len, struct u256 d, u64 *quotient)
+/* a[0..a_len) by d, which is not zero; a_len <= 8. The quotient (if not NULL) has a_len limbs. *ret
+ * may be what d points to. */
+static void divide(struct u256 *ret, const u64 *a, size_t a_len, const struct u256 *d,
+                   u64 *quotient)
 {
     u64 q[DIVIDEND_LIMBS_MAX + 1] = {0};
-    struct u256 rest = {{0}};
+    u64 rest[4] = {0};
     size_t used = limbs_used(a, a_len);
-    size_t d_len = limbs_used(d.limb, 4);
+    size_t d_len = limbs_used(d->limb, 4);
     assert_that(d_len > 0 && a_len <= DIVIDEND_LIMBS_MAX);
     if (used < d_len) {
-        memcpy(rest.limb, a, used * sizeof a[0]);
+        memcpy(rest, a, used * sizeof a[0]);
     } else if (d_len == 1) {
-        divide_short(a, used, d.limb[0], q, &rest.limb[0]);
+        divide_short(a, used, d->limb[0], q, &rest[0]);
     } else {
         u64 number[DIVIDEND_LIMBS_MAX + 1];
         u64 divisor[5];
-        unsigned shift = (unsigned)__builtin_clzll(d.limb[d_len - 1]);
-        shift_up(divisor, d.limb, d_len, shift);
+        unsigned shift = (unsigned)__builtin_clzll(d->limb[d_len - 1]);
+        shift_up(divisor, d->limb, d_len, shift);
         shift_up(number, a, used, shift);
         divide_long(number, used, divisor, d_len, q);
         number[d_len] = 0; /* the remainder is shorter than d */
         for (size_t i = 0; i < d_len; i++) {
-            rest.limb[i] = (u64)((((u128)number[i + 1] << 64) | number[i]) >> shift);
+            rest[i] = (u64)((((u128)number[i + 1] << 64) | number[i]) >> shift);
         }
     }
     if (quotient != NULL) {
         memcpy(quotient, q, a_len * sizeof q[0]);
     }
-    return rest;
+    for (size_t i = 0; i < 4; i++) {
+        ret->limb[i] = rest[i];
+    }
+}
+
+/* product = a * b, 512 bits. */
+static void multiply_wide(u64 product[8], const struct u256 *a, const struct u256 *b)
+{
+    u64 r[8] = {0};
+    for (size_t i = 0; i < 4; i++) {
+        u64 carry = 0;
+        for (size_t j = 0; j < 4; j++) {
+            u128 t = (u128)a->limb[i] * b->limb[j] + r[i + j] + carry;
+            r[i + j] = (u64)t;
+            carry = (u64)(t >> 64);
+        }
+        r[i + 4] = carry;
+    }
+    memcpy(product, r, sizeof r);
 }
 
 /* --- words --- */
 
-static bool both_short(struct u256 a, struct u256 b)
+static bool both_short(const struct u256 *a, const struct u256 *b)
 {
-    return (a.limb[1] | a.limb[2] | a.limb[3] | b.limb[1] | b.limb[2] | b.limb[3]) == 0;
+    return (a->limb[1] | a->limb[2] | a->limb[3] | b->limb[1] | b->limb[2] | b->limb[3]) == 0;
 }
 
-struct u256 word_div(struct u256 a, struct u256 b)
+void word_div(struct u256 *ret, const struct u256 *a, const struct u256 *b)
 {
-    struct u256 q;
-    if (u256_is_zero(b)) {
-        return b;
+    struct u256 rest;
+    if (u256_is_zero(*b)) {
+        *ret = u256_from_u64(0);
+    } else if (both_short(a, b)) {
+        *ret = u256_from_u64(a->limb[0] / b->limb[0]);
+    } else {
+        u64 quotient[4];
+        divide(&rest, a->limb, 4, b, quotient);
+        memcpy(ret->limb, quotient, sizeof quotient);
     }
-    if (both_short(a, b)) {
-        return u256_from_u64(a.limb[0] / b.limb[0]);
-    }
-    (void)divide(a.limb, 4, b, q.limb);
-    return q;
 }
 
-struct u256 word_mod(struct u256 a, struct u256 b)
+void word_mod(struct u256 *ret, const struct u256 *a, const struct u256 *b)
 {
-    if (u256_is_zero(b)) {
-        return b;
+    if (u256_is_zero(*b)) {
+        *ret = u256_from_u64(0);
+    } else if (both_short(a, b)) {
+        *ret = u256_from_u64(a->limb[0] % b->limb[0]);
+    } else {
+        divide(ret, a->limb, 4, b, NULL);
     }
-    return both_short(a, b) ? u256_from_u64(a.limb[0] % b.limb[0]) : divide(a.limb, 4, b, NULL);
 }
 
 static struct u256 magnitude(struct u256 a) { return word_is_negative(a) ? word_neg(a) : a; }
 
-struct u256 word_sdiv(struct u256 a, struct u256 b)
+void word_sdiv(struct u256 *ret, const struct u256 *a, const struct u256 *b)
 {
-    struct u256 q = word_div(magnitude(a), magnitude(b));
-    return word_is_negative(a) != word_is_negative(b) ? word_neg(q) : q;
+    struct u256 dividend = magnitude(*a);
+    struct u256 divisor = magnitude(*b);
+    bool is_negative = word_is_negative(*a) != word_is_negative(*b);
+    word_div(ret, &dividend, &divisor);
+    *ret = is_negative ? word_neg(*ret) : *ret;
 }
 
-struct u256 word_smod(struct u256 a, struct u256 b)
+void word_smod(struct u256 *ret, const struct u256 *a, const struct u256 *b)
 {
-    struct u256 rest = word_mod(magnitude(a), magnitude(b));
-    return word_is_negative(a) ? word_neg(rest) : rest;
+    struct u256 dividend = magnitude(*a);
+    struct u256 divisor = magnitude(*b);
+    bool is_negative = word_is_negative(*a);
+    word_mod(ret, &dividend, &divisor);
+    *ret = is_negative ? word_neg(*ret) : *ret;
 }
 
-struct u256 word_addmod(struct u256 a, struct u256 b, struct u256 modulus)
+void word_addmod(struct u256 *ret, const struct u256 *a, const struct u256 *b,
+                 const struct u256 *modulus)
 {
-    u64 sum[5];
-    u64 carry = 0;
-    if (u256_is_zero(modulus)) {
-        return modulus;
+    struct u256 sum = word_add(*a, *b);
+    bool carries = word_lt(sum, *a);
+    if (word_lt(*a, *modulus) && word_lt(*b, *modulus)) { /* below twice the modulus */
+        *ret = carries || !word_lt(sum, *modulus) ? word_sub(sum, *modulus) : sum;
+        return;
     }
-    for (size_t i = 0; i < 4; i++) {
-        u128 t = (u128)a.limb[i] + b.limb[i] + carry;
-        sum[i] = (u64)t;
-        carry = (u64)(t >> 64);
+    u64 wide[5] = {sum.limb[0], sum.limb[1], sum.limb[2], sum.limb[3], carries};
+    if (u256_is_zero(*modulus)) {
+        *ret = u256_from_u64(0);
+    } else {
+        divide(ret, wide, 5, modulus, NULL);
     }
-    sum[4] = carry;
-    return divide(sum, 5, modulus, NULL);
 }
 
-struct u256 word_mulmod(struct u256 a, struct u256 b, struct u256 modulus)
+void word_mulmod(struct u256 *ret, const struct u256 *a, const struct u256 *b,
+                 const struct u256 *modulus)
 {
-    u64 product[8] = {0};
-    if (u256_is_zero(modulus)) {
-        return modulus;
+    u64 product[8];
+    if (u256_is_zero(*modulus)) {
+        *ret = u256_from_u64(0);
+        return;
     }
-    for (size_t i = 0; i < 4; i++) {
-        u64 carry = 0;
-        for (size_t j = 0; j < 4; j++) {
-            u128 t = (u128)a.limb[i] * b.limb[j] + product[i + j] + carry;
-            product[i + j] = (u64)t;
-            carry = (u64)(t >> 64);
-        }
-        product[i + 4] = carry;
-    }
-    return divide(product, 8, modulus, NULL);
+    multiply_wide(product, a, b);
+    divide(ret, product, 8, modulus, NULL);
 }
 
 struct u256 word_exp(struct u256 base, struct u256 exponent)

@@ -222,14 +222,18 @@ static inline struct u256 word_clz(struct u256 a)
 
 /* word_signextend: `a` as a number of `size` + 1 bytes in two's complement. */
 struct u256 word_signextend(struct u256 size, struct u256 a);
-struct u256 word_div(struct u256 a, struct u256 b);
-struct u256 word_mod(struct u256 a, struct u256 b);
-struct u256 word_sdiv(struct u256 a, struct u256 b);
+/* Those that divide take pointers, because words that were just written are read much faster limb
+ * by limb than as the blocks by which structs are passed. *ret may be one of the operands. */
+void word_div(struct u256 *ret, const struct u256 *a, const struct u256 *b);
+void word_mod(struct u256 *ret, const struct u256 *a, const struct u256 *b);
+void word_sdiv(struct u256 *ret, const struct u256 *a, const struct u256 *b);
 /* word_smod: the sign is the dividend's. */
-struct u256 word_smod(struct u256 a, struct u256 b);
+void word_smod(struct u256 *ret, const struct u256 *a, const struct u256 *b);
 /* word_addmod / word_mulmod: sum and product are not cut to 256 bits. */
-struct u256 word_addmod(struct u256 a, struct u256 b, struct u256 modulus);
-struct u256 word_mulmod(struct u256 a, struct u256 b, struct u256 modulus);
+void word_addmod(struct u256 *ret, const struct u256 *a, const struct u256 *b,
+                 const struct u256 *modulus);
+void word_mulmod(struct u256 *ret, const struct u256 *a, const struct u256 *b,
+                 const struct u256 *modulus);
 struct u256 word_exp(struct u256 base, struct u256 exponent);
 /* word_bytes: how many bytes a number has without its leading zeros; 0 for zero. */
 static inline unsigned word_bytes(struct u256 a)
