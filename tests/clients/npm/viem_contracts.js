@@ -192,11 +192,48 @@ async function oddCalls() {
   assert.equal(accessList[0].address.toLowerCase(), at.toLowerCase());
 }
 
+// --- an account that acts by a contract's code (EIP-7702) ---
+
+async function delegation() {
+  const probe = await deploy("ModuleProbe");
+  const self = address(alice);
+  // Bob pays the gas; alice only signs.
+  const authorization = await alice.signAuthorization({ contractAddress: probe.address });
+  const hash = await bob.sendTransaction({
+    authorizationList: [authorization], to: self, value: 3n,
+  });
+  const receipt = await reader.waitForTransactionReceipt({ hash });
+  assert.equal(receipt.status, "success");
+  assert.equal(receipt.type, "eip7702");
+  const code = await reader.getCode({ address: self });
+  assert.equal(code, `0xef0100${probe.address.slice(2).toLowerCase()}`);
+  const [received] = parseEventLogs({ abi: probe.abi, logs: receipt.logs });
+  assert.equal(received.address.toLowerCase(), self.toLowerCase());
+  assert.deepEqual(received.args, { amount: 3n });
+  const sent = await reader.getTransaction({ hash });
+  assert.equal(sent.authorizationList.length, 1);
+  assert.equal(sent.authorizationList[0].address.toLowerCase(), probe.address.toLowerCase());
+  // The account calls a module as itself, by the contract's code.
+  const count = encodeFunctionData({ abi: moduleAbi("ITerritory"), functionName: "count" });
+  const { result } = await reader.simulateContract({
+    address: self, abi: probe.abi, functionName: "raw", account: bob.account,
+    args: [1, modules.territory, 0n, 1000000n, count],
+  });
+  assert.equal(result[0], true);
+  // Taken back by the account itself: its nonce is one further then.
+  const back = await alice.signAuthorization({ contractAddress: zeroAddress, executor: "self" });
+  await reader.waitForTransactionReceipt({
+    hash: await alice.sendTransaction({ authorizationList: [back], to: self }),
+  });
+  assert.equal(await reader.getCode({ address: self }), undefined);
+}
+
 run([
   ["ERC-20: deploy, transfer, approve, events, errors", token],
   ["ERC-20: events are watched", tokenWatched],
   ["ERC-721: mint, move, refuse", collectible],
   ["Governor and timelock: propose, vote, queue, execute", governance],
   ["archive: leases, sells, pays", archive],
+  ["an account delegates to a contract and takes it back", delegation],
   ["estimates, multicall without a contract, storage, access lists", oddCalls],
 ]);
