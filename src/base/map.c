@@ -5,14 +5,26 @@
 
 #define BUCKETS_MIN 16
 
-/* FNV-1a, finished with a multiply; keys are hashes, addresses and short names. */
+static u64 mix(u64 h, u64 v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 32;
+}
+
+/* Eight bytes at a time; keys are hashes, addresses and short names. */
 static u64 hash_key(bytes key)
 {
-    u64 h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < key.len; i++) {
-        h = (h ^ key.data[i]) * 0x100000001b3u;
+    u64 h = 0xcbf29ce484222325u ^ key.len;
+    size_t at = 0;
+    for (; key.len - at >= 8; at += 8) {
+        h = mix(h, load_le64(key.data + at));
     }
-    return (h ^ h >> 32) * 0x9e3779b97f4a7c15u;
+    if (at < key.len) {
+        u64 rest = 0;
+        memcpy(&rest, key.data + at, key.len - at);
+        h = mix(h, rest);
+    }
+    return mix(h, h >> 29);
 }
 
 void map_init(struct map *map) { *map = (struct map){0}; }
