@@ -213,6 +213,16 @@ static err step(struct ws_conn *conn, bool *ret_done)
     return fail(ERR_CLOSED);
 }
 
+/* There is nobody left to read for: a send of another fiber must not go on for long. */
+static void end_sends(struct ws_conn *conn)
+{
+    if (is_ok(gate_enter(conn->loop, &conn->turn, 1, now_ms(conn) + GOODBYE_MS))) {
+        gate_leave(&conn->turn, 1);
+    } else {
+        ws_conn_cut(conn);
+    }
+}
+
 err ws_conn_read(struct ws_conn *conn, bytes *ret_message)
 {
     bool done = false;
@@ -222,6 +232,7 @@ err ws_conn_read(struct ws_conn *conn, bytes *ret_message)
         err e = step(conn, &done);
         if (!is_ok(e)) {
             conn->closing = true;
+            end_sends(conn);
             return fail(ERR_CLOSED);
         }
     }

@@ -35,7 +35,7 @@ struct ws_conn_options {
 err ws_conn_accept(struct http_exchange *exchange, const struct ws_conn_options *options,
                    struct ws_conn **ret_conn);
 /* ws_conn_read: the next message, text or binary, until the next call. ERR_CLOSED: no more,
- * whatever the reason. */
+ * whatever the reason; sends of other fibers fail then, those under way 100 ms later. */
 err ws_conn_read(struct ws_conn *conn, bytes *ret_message);
 /* ws_conn_send: a text message (UTF-8 is the caller's duty). Parks until it has left. */
 err ws_conn_send(struct ws_conn *conn, bytes text);

@@ -337,7 +337,7 @@ static void session_fiber(void *arg)
     }
     session->dropped = true;
     if (over != NULL && !session->ending) {
-        log_info("rpc", "notifications of a client end: %s", over);
+        log_debug("rpc", "notifications of a client end: %s", over);
         session->options.dropped(session->options.ctx, over);
     }
 }
