@@ -11,10 +11,13 @@ static u64 mix(u64 h, u64 v)
     return h ^ h >> 32;
 }
 
-/* Eight bytes at a time; keys are hashes, addresses and short names. */
+/* Eight bytes at a time; keys are hashes, addresses and short names. Keys come from outside
+ * (storage slots that a contract chooses), so nobody may know ahead which of them share a bucket:
+ * the hash begins with where the program was loaded, which the system chooses anew for every
+ * process. The order of buckets never shows. */
 static u64 hash_key(bytes key)
 {
-    u64 h = 0xcbf29ce484222325u ^ key.len;
+    u64 h = mix(key.len, (u64)(uintptr_t)&mix);
     size_t at = 0;
     for (; key.len - at >= 8; at += 8) {
         h = mix(h, load_le64(key.data + at));
