@@ -475,6 +475,25 @@ static void a_restart_finishes_what_was_answered(struct world *w)
     assert_true(hash_eq(world_head(w, &w->bucket.id), &bucket.head.hash));
 }
 
+/* The gateway dies between the block and its receipt: the log's transaction is in there. */
+static void a_restart_after_the_block_signs_nothing_again(struct world *w)
+{
+    u8 content[5000] = {4};
+    w->hold_receipts = true;
+    assert_int_equal(put_object(w, "b", BYTES_OF(content), 5000), SERVICE_OK);
+    assert_int_equal(w->tx_count, 1);
+    assert_int_equal(w->nonce, 1);
+    world_restart(w);
+    assert_int_equal(world_holds(w), 1);
+    assert_int_equal(put_object(w, "later", BYTES_OF(content), 5000), SERVICE_OK);
+    w->hold_receipts = false;
+    world_settle(w);
+    assert_int_equal(w->tx_count, 2);
+    assert_int_equal(w->nonce, 2);
+    assert_int_equal(w->fills, 0);
+    assert_true(object_there(w, "b") && object_there(w, "later"));
+}
+
 static void a_taken_nonce_is_signed_again(struct world *w)
 {
     u8 content[5000] = {5};
@@ -645,6 +664,7 @@ WORLD_TEST(refused_segments_are_issued_again)
 WORLD_TEST(a_head_that_somebody_else_moved_is_a_conflict)
 WORLD_TEST(missing_holders_are_placed)
 WORLD_TEST(a_restart_finishes_what_was_answered)
+WORLD_TEST(a_restart_after_the_block_signs_nothing_again)
 WORLD_TEST(a_taken_nonce_is_signed_again)
 WORLD_TEST(a_signature_that_cannot_be_logged_is_none)
 WORLD_TEST(a_lost_transaction_leaves_no_gap)
@@ -671,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_a_head_that_somebody_else_moved_is_a_conflict),
         cmocka_unit_test(test_missing_holders_are_placed),
         cmocka_unit_test(test_a_restart_finishes_what_was_answered),
+        cmocka_unit_test(test_a_restart_after_the_block_signs_nothing_again),
         cmocka_unit_test(test_a_taken_nonce_is_signed_again),
         cmocka_unit_test(test_a_signature_that_cannot_be_logged_is_none),
         cmocka_unit_test(test_a_lost_transaction_leaves_no_gap),
