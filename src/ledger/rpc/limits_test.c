@@ -172,6 +172,51 @@ static void calls_pay(struct limits_world *world)
     rpc_world_free(&rpc);
 }
 
+static err count_message(void *ctx, bytes text)
+{
+    size_t *count = ctx;
+    *count += text.len != 0;
+    return ok();
+}
+
+static void never_dropped(void *ctx, const char *reason)
+{
+    (void)ctx;
+    assert_string_equal(reason, "");
+}
+
+/* Notifications are paid, too: who has no credits left is not cut, but waits. */
+static void notifications_pay(struct limits_world *world)
+{
+    struct rpc_world rpc;
+    struct rpc_session *session;
+    struct buf out;
+    size_t count = 0;
+    struct rpc_client *client = hold(world, "10.0.0.1:1");
+    const struct rpc_session_options options = {client, count_message, never_dropped, &count};
+    rpc_world_init(&rpc, world->loop);
+    buf_init(&out, MIB(1));
+    rpc_session_open(rpc.rpc, &options, &session);
+    rpc_session_answer(session,
+                       bytes_str("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\","
+                                 "\"params\":[\"newHeads\"]}"),
+                       &out);
+    rpc_session_answered(session);
+    for (size_t i = 0; i < 40; i++) {
+        test_block(&rpc.ledger);
+    }
+    rpc_advanced(rpc.rpc);
+    test_ok(fiber_sleep(world->loop, loop_now_ms(world->loop) + 400));
+    assert_in_range(count, 5, 30); /* what the subscription left of the burst, and a little more */
+    size_t before = count;
+    test_ok(fiber_sleep(world->loop, loop_now_ms(world->loop) + 2500));
+    assert_true(count > before);
+    rpc_session_close(session);
+    buf_free(&out);
+    rpc_client_release(client);
+    rpc_world_free(&rpc);
+}
+
 static void costs(void **state)
 {
     (void)state;
@@ -193,6 +238,7 @@ LIMITS_TEST(test_credits, credits_run_out_and_come_back)
 LIMITS_TEST(test_things_under_way, things_under_way)
 LIMITS_TEST(test_many_clients, many_clients)
 LIMITS_TEST(test_calls_pay, calls_pay)
+LIMITS_TEST(test_notifications_pay, notifications_pay)
 
 int main(void)
 {
@@ -202,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_things_under_way),
         cmocka_unit_test(test_many_clients),
         cmocka_unit_test(test_calls_pay),
+        cmocka_unit_test(test_notifications_pay),
         cmocka_unit_test(costs),
     };
     const struct hash seed = {{7}};

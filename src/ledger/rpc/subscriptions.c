@@ -12,6 +12,7 @@
 #define ROUND_BYTES KIB(64)
 #define ROUND_STOP_BYTES KIB(32) /* transactions: no more in this round */
 #define ROUND_TIMEOUT_MS 30000   /* for a round to leave, or a place to come free */
+#define CREDIT_WAIT_MS 1000      /* of a client who has none left */
 
 enum subscription_kind {
     SUBSCRIPTION_HEADS,
@@ -322,6 +323,23 @@ static const char *one_round(struct rpc_session *session, bool *ret_idle)
     return over;
 }
 
+/* Rounds are paid as calls are; who has no credits gets its notifications later. */
+static const char *paid_round(struct rpc_session *session, bool *ret_idle)
+{
+    struct loop *loop = session->rpc->options.loop;
+    struct rpc_client *client = session->options.client;
+    if (!rpc_client_has_credit(client)) {
+        err e = event_wait(loop, &session->wake, loop_now_ms(loop) + CREDIT_WAIT_MS);
+        *ret_idle = is_err(e, ERR_CANCELLED);
+        return NULL;
+    }
+    const char *over = one_round(session, ret_idle);
+    if (!*ret_idle) {
+        (void)!rpc_client_pay(client, 1); /* it had some */
+    }
+    return over;
+}
+
 static void session_fiber(void *arg)
 {
     struct rpc_session *session = arg;
@@ -329,7 +347,7 @@ static void session_fiber(void *arg)
     const char *over = NULL;
     while (!session->ending && over == NULL) {
         bool idle = false;
-        over = one_round(session, &idle);
+        over = paid_round(session, &idle);
         if (idle && !session->ending && over == NULL &&
             !is_ok(event_wait(loop, &session->wake, DEADLINE_NONE))) {
             break;
