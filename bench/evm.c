@@ -11,6 +11,7 @@
 #include "bench/bench.h"
 #include "crypto/hash.h"
 #include "ledger/evm/execute.h"
+#include "os/heap.h"
 
 #include <time.h>
 
@@ -297,6 +298,7 @@ bool bench_evm(struct bench *bench, int argc, char **argv)
     bool good = true;
     (void)argc;
     (void)argv;
+    heap_keep(HEAP_KEPT_BYTES); /* as the ledger node does */
     struct anvil *anvil = anvil_start();
     for (size_t i = 0; i < COUNT_OF(loops) && good; i++) {
         good = measure_loop(bench, anvil, loops[i].name, loops[i].code);

@@ -6,6 +6,7 @@
 #include "ledger/node/node.h"
 #include "ledger/rpc/limits.h"
 #include "net/url.h"
+#include "os/heap.h"
 #include "os/secret.h"
 
 #define NODE_WORKERS 2
@@ -79,6 +80,7 @@ static err start(void *ctx, struct loop *loop)
 {
     struct role *role = ctx;
     role->loop = loop;
+    heap_keep(HEAP_KEPT_BYTES);
     TRY(node_start(loop, &role->node_options, &role->node));
     log_info("node", "JSON-RPC on %s:%u", role->rpc_host, node_rpc_port(role->node));
     return fiber_start(loop, "fault", watch_fault, role);
