@@ -4,8 +4,9 @@
 
 #include <malloc.h>
 
-#define MAPPED_BYTES MIB(16) /* blocks from this size on are mapped by themselves and do go back   \
-                              */
+#define MAPPED_BYTES                                                                               \
+    MIB(16) /* blocks from this size on are mapped by themselves and do go back                    \
+             */
 
 void heap_keep(u64 kept_bytes)
 {
