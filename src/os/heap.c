@@ -4,9 +4,8 @@
 
 #include <malloc.h>
 
-#define MAPPED_BYTES                                                                               \
-    MIB(16) /* blocks from this size on are mapped by themselves and do go back                    \
-             */
+/* Blocks from this size on are mapped by themselves and do go back. */
+#define MAPPED_BYTES MIB(16)
 
 void heap_keep(u64 kept_bytes)
 {
