@@ -19,9 +19,8 @@
 #define LINGER_MS 2
 #define QUIET_MS 25
 #define RETRY_MS 100
-#define UNFINAL_FEW 8 /* commits that the ledger does not show yet: no reason to hold back */
-#define UNFINAL_MANY                                                                               \
-    48 /* the ledger's pool takes 64 of one account; in step with it half are there */
+#define UNFINAL_FEW 8   /* commits that the ledger does not show yet: no reason to hold back */
+#define UNFINAL_MANY 40 /* the ledger's pool takes 64 of one account */
 #define UNFINAL_DOUBLING 4
 #define COMMIT_BYTES_MAX (CHAIN_RAW_TX_BYTES_MAX - KIB(2))
 #define COMMIT_GAS_MAX 15000000 /* a quarter of a block */
@@ -576,14 +575,17 @@ static u64 pace_ms(const struct gateway *gateway)
 }
 
 /* gather_ms: until when requests are let in. Clients that were answered come again at once, so as
- * many are expected as were in the last window: when they are there, only a moment more for
- * stragglers; a while if they are not; never longer than the window. A client that is alone never
- * waits for others, and sixteen that write one object after the other share every commit. */
+ * many are expected as were in the last window and came while it was under way: when they are
+ * there, only a moment more for stragglers; a while if they are not; never longer than the window.
+ * A client that is alone never waits for others, and sixteen that write one object after the other
+ * share every commit, also after something had them fall out of step. */
 static u64 gather_ms(const struct territory *territory)
 {
     bool all_there = territory->arrived >= territory->expected;
-    u64 quiet = territory->last_request_ms + (all_there ? LINGER_MS : QUIET_MS);
-    return min_u64(quiet, territory->first_request_ms + territory->gateway->window_min_ms);
+    u64 first_ms = max_u64(territory->first_request_ms, territory->free_ms);
+    u64 last_ms = max_u64(territory->last_request_ms, territory->free_ms);
+    u64 quiet_ms = all_there ? territory->last_request_ms + LINGER_MS : last_ms + QUIET_MS;
+    return min_u64(quiet_ms, first_ms + territory->gateway->window_min_ms);
 }
 
 /* due_ms: when the next window is to be closed; UINT64_MAX: nothing is waiting. */
@@ -628,6 +630,8 @@ void committer_run(void *arg)
         bool idle = false;
         territory->last_commit_ms = now;
         err e = run_window(territory, &idle);
+        territory->expected += territory->arrived;
+        territory->free_ms = loop_now_ms(gateway->loop);
         if (!is_ok(e) || idle) {
             rest(territory, RETRY_MS);
         }

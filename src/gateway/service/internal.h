@@ -134,9 +134,10 @@ struct territory {
     struct event work;   /* requests, sealed, closing */
     struct map dropping; /* ids of buckets that are being deleted */
     u64 last_commit_ms;
-    /* Requests since the last window was closed, and how many that one had. */
+    /* Requests since the last window was closed; how many may come until the next is. */
     size_t arrived;
     size_t expected;
+    u64 free_ms; /* when the last window was done */
     u64 first_request_ms;
     u64 last_request_ms;
     u64 unfinal;     /* entries of this territory */
