@@ -35,7 +35,7 @@ static struct hash id_of(char name)
 
 static char name_of(const struct hash *id) { return id->b[0] == 0 ? '-' : (char)id->b[0]; }
 
-static void say(struct table *table, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct table *table, const char *format, ...)
 {
     size_t len = strlen(table->text);
     va_list args;
