@@ -25,7 +25,6 @@
 #define COMMIT_BYTES_MAX (CHAIN_RAW_TX_BYTES_MAX - KIB(2))
 #define COMMIT_GAS_MAX 15000000 /* a quarter of a block */
 #define COMMIT_SEGMENTS_MAX 48  /* params.commit_segments_max is 64 */
-#define COPIES_TIMEOUT_MS 5000
 #define SEAL_ATTEMPT_MS LANE_TIMEOUT_MS
 
 /* Gas of segment.commit, from above: measured on rs-4-8 with 12 receipts, plus a half. */
@@ -318,27 +317,12 @@ static err settle_answer(struct answer *answer)
     return e;
 }
 
-/* spread_copies: of the transaction as it is now: it may be signed again meanwhile. */
-static size_t spread_copies(const struct answer *answer)
-{
-    struct ports *ports = &answer->gateway->ports;
-    u64 begin_ms = loop_now_ms(answer->gateway->loop);
-    size_t raw_len = answer->entry->raw_len;
-    u8 *raw = mem_alloc(raw_len);
-    memcpy(raw, answer->entry->raw, raw_len);
-    size_t copies =
-        ports->copies(ports->ctx, bytes_make(raw, raw_len), answer->providers,
-                      answer->provider_count, gateway_in(answer->gateway, COPIES_TIMEOUT_MS));
-    mem_free(raw);
-    log_debug("gateway", "%zu copies in %llu ms", copies,
-              (unsigned long long)(loop_now_ms(answer->gateway->loop) - begin_ms));
-    return copies;
-}
-
 static void answer_run(void *arg)
 {
     struct answer *answer = arg;
-    if (spread_copies(answer) >= COMMIT_COPIES) {
+    size_t copies =
+        copies_spread(answer->gateway, answer->entry, answer->providers, answer->provider_count);
+    if (copies >= COMMIT_COPIES) {
         answer_all(answer, false);
     }
     if (!list_empty(&answer->requests)) {

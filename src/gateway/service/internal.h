@@ -274,8 +274,19 @@ void settle_run(void *gateway);
 /* settle_submit: a commit that was just logged goes to the ledger, in a fiber of its own: neither
  * its answer nor the next signature waits for that. */
 void settle_submit(struct gateway *gateway, struct unsettled *entry);
+/* entry_in_raw: the receipts of a segment, as the transaction last signed has them. ERR_NOT_FOUND:
+ * it does not have that segment. */
+err entry_in_raw(const struct unsettled *entry, u64 number, struct segment_entry *ret);
 err settle_replay(struct gateway *gateway);
 void settle_free(struct gateway *gateway);
+
+/* copies.c */
+/* copies_spread: the transaction as it is now (it may be signed again meanwhile) to holders until
+ * COMMIT_COPIES acknowledged; how many did. */
+size_t copies_spread(struct gateway *gateway, const struct unsettled *entry, const u32 *providers,
+                     size_t count);
+/* copies_again: the same for one that was signed again, in a fiber of its own. */
+void copies_again(struct gateway *gateway, struct unsettled *entry);
 
 /* snapshot.c */
 /* snapshot_consider: starts one in the background if the bucket's journal has grown enough. */

@@ -506,6 +506,7 @@ static void a_taken_nonce_is_signed_again(struct world *w)
     w->hold_receipts = false;
     world_settle(w);
     assert_int_equal(w->tx_count, 1);
+    assert_true(hash_eq(&w->last_copied, &w->txs[0].hash)); /* as it is now */
     assert_int_equal(w->sealed[0].record.n, 6);
 }
 

@@ -388,8 +388,7 @@ static err find_packed(bytes segments, u64 number, struct segment_entry *ret)
     return fail(ERR_NOT_FOUND);
 }
 
-/* entry_in_raw: the receipts of a segment, as the transaction last signed has them. */
-static err entry_in_raw(const struct unsettled *entry, u64 number, struct segment_entry *ret)
+err entry_in_raw(const struct unsettled *entry, u64 number, struct segment_entry *ret)
 {
     struct arena arena;
     struct abi_entry call;
@@ -496,6 +495,7 @@ static err sign_and_save(struct gateway *gateway, struct unsettled *entry, bytes
     set_final(gateway, entry, false);
     entry->facts.refused = false;
     settle_submit(gateway, entry);
+    copies_again(gateway, entry); /* those of the former transaction are of no use any more */
     return ok();
 }
 
