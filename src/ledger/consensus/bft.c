@@ -27,6 +27,7 @@ void bft_init(struct bft *bft, const struct bft_options *options, u64 height)
     *bft = (struct bft){.options = *options,
                         .height = height,
                         .locked_round = VOTE_NO_ROUND,
+                        .foreign_round = VOTE_NO_ROUND,
                         .valid_round = VOTE_NO_ROUND,
                         .propose_deadline_ms = UINT64_MAX,
                         .prevote_deadline_ms = UINT64_MAX,
@@ -242,6 +243,13 @@ static void enter_precommit(struct bft *bft)
 
 /* --- the rules, by the lines of the paper --- */
 
+/* Whether a proposal that points to valid_round may be followed by who has precommitted something
+ * else in `round`. */
+static bool frees(u32 valid_round, u32 round)
+{
+    return round == VOTE_NO_ROUND || (valid_round != VOTE_NO_ROUND && round <= valid_round);
+}
+
 /* L22 and L28: the proposal of this round. Without a newer polka it must be what we are locked on;
  * with one, the lock may be older than the polka. */
 static enum progress rule_proposal(struct bft *bft, struct bft_effects *effects)
@@ -256,9 +264,10 @@ static enum progress rule_proposal(struct bft *bft, struct bft_effects *effects)
         !has_polka(bft, proposal->valid_round, &proposal->block_id)) {
         return NOTHING; /* its polka may still come */
     }
-    bool free = bft->locked_round == VOTE_NO_ROUND ||
-                (is_old && bft->locked_round <= proposal->valid_round);
-    bool good = proposal->is_valid && (free || hash_eq(&bft->locked_id, &proposal->block_id));
+    bool free = frees(proposal->valid_round, bft->locked_round);
+    bool same = hash_eq(&bft->locked_id, &proposal->block_id) &&
+                frees(proposal->valid_round, bft->foreign_round);
+    bool good = proposal->is_valid && (free || same);
     enter_prevote(bft);
     if (good) {
         cast(bft, effects, VOTE_PREVOTE, &proposal->block_id, proposal->valid_round);
@@ -298,6 +307,9 @@ static enum progress rule_polka(struct bft *bft, struct bft_effects *effects)
     bft->valid_round = bft->round;
     polka_collect(bft, round, &bft->valid_polka);
     if (bft->step == BFT_PREVOTE) {
+        if (!hash_eq(&bft->locked_id, &round->proposal.block_id)) {
+            bft->foreign_round = bft->locked_round;
+        }
         bft->locked_id = round->proposal.block_id;
         bft->locked_round = bft->round;
         enter_precommit(bft);

@@ -8,7 +8,10 @@
  *
  * The rules are those of the Tendermint paper (arXiv 1807.04938, its lines are named in the source)
  * with the change of "Accountable Tendermint": prevotes carry the proposal's valid_round, and a
- * polka is a quorum of prevotes that agree in it too (evidence.h). A nil polka never unlocks.
+ * polka is a quorum of prevotes that agree in it too (evidence.h). A nil polka never unlocks. One
+ * more rule keeps the correct from looking guilty: a block that is locked now gets no prevote that
+ * points to a round before the last one in which another block was precommitted. Only a faulty
+ * proposer would ask for it (found by cairn-sim consensus seed 3039).
  *
  *   propose ──proposal or timeout──► prevote ──polka, nil polka or timeout──► precommit
  *      ▲                                                                         │
@@ -132,6 +135,7 @@ struct bft {
     enum bft_step step;
     struct hash locked_id; /* zero: none */
     u32 locked_round;
+    u32 foreign_round; /* the last round in which another block than locked_id was precommitted */
     struct hash valid_id; /* zero: none */
     u32 valid_round;
     struct bft_polka valid_polka; /* what made it valid: goes with the proposal of valid_id */

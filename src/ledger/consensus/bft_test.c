@@ -248,6 +248,22 @@ static void newer_polkas_unlock(void **state)
            "round 1; prevote B v0; ");
 }
 
+/* Locked on A, then by a polka on B: a proposal of B that points to nothing newer than the
+ * precommit of A would make a prevote that looks like amnesia, so it gets none. */
+static void the_correct_never_look_guilty(void **state)
+{
+    (void)state;
+    const char *locks = "p0 r0 A, v0 r0 A, v1 r0 A, c0 r0 -, c1 r0 -, t500, "
+                        "p1 r1 B, v0 r1 B, v1 r1 B, v2 r1 B, c0 r1 -, c1 r1 -, t1250, ";
+    char events[400];
+    snprintf(events, sizeof events, "%sp2 r2 B", locks);
+    expect(events, "prevote A; precommit A; round 1; prevote -; precommit B; round 2; "
+                   "prevote -; ");
+    snprintf(events, sizeof events, "%sp2 r2 B v1", locks);
+    expect(events, "prevote A; precommit A; round 1; prevote -; precommit B; round 2; "
+                   "prevote B v1; ");
+}
+
 /* A polka seen only after the precommit is remembered and proposed again ("hidden lock"). */
 static void late_polkas_are_proposed_again(void **state)
 {
@@ -450,6 +466,7 @@ int main(void)
         cmocka_unit_test(invalid_and_foreign_proposals),
         cmocka_unit_test(a_lock_holds),
         cmocka_unit_test(newer_polkas_unlock),
+        cmocka_unit_test(the_correct_never_look_guilty),
         cmocka_unit_test(late_polkas_are_proposed_again),
         cmocka_unit_test(polkas_agree_in_the_valid_round),
         cmocka_unit_test(other_rounds_count),
