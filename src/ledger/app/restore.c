@@ -315,6 +315,9 @@ static err restore(struct restoring *r, const struct hash *trusted)
 {
     const struct state_meta meta = {.name = "genesis", .value = BYTES_OF(r->app->genesis_hash)};
     struct snapshot_reader *reader;
+    if (!state_is_new(r->app->state)) {
+        return fail(ERR_EXISTS);
+    }
     TRY(read_block_file(r));
     TRY(check_block(r, trusted));
     TRY(snapshot_reader_open(r->app->state, &r->header.state_root, &reader));

@@ -25,8 +25,8 @@ void app_snapshot_free(struct app_snapshot *snapshot);
 
 /* app_restore: makes the store at options->dir, whose head is then the snapshot's height.
  * ERR_REFUSED: the snapshot is not of the trusted block, or a part is wrong (the log says which);
- * ERR_USAGE: the store has a head already, or the genesis is wrong; ERR_NOT_FOUND: no snapshot
- * there. */
+ * ERR_EXISTS: the store has a head already, and nothing was done; ERR_USAGE: the genesis is wrong;
+ * ERR_NOT_FOUND: no snapshot there. */
 err app_restore(const struct app_options *options, const char *folder, const struct hash *trusted);
 
 #endif

@@ -77,7 +77,7 @@ static void a_restored_ledger_goes_on(void **state)
     assert_int_equal(restore(&scene).code, ERR_BUSY);
     app_close(scene.copy.app);
     scene.copy.app = NULL;
-    assert_int_equal(restore(&scene).code, ERR_USAGE);
+    assert_int_equal(restore(&scene).code, ERR_EXISTS);
     scene_free(&scene);
 }
 

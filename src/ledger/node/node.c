@@ -71,16 +71,19 @@ static void on_submitted(void *ctx)
 
 /* --- opening --- */
 
-/* Begins with a snapshot where there is nothing yet. */
+/* Begins with a snapshot where there is no state yet; a restart finds what was restored. */
 static err restore(const struct node_options *options, const struct app_options *app)
 {
-    char path[PATH_BYTES_MAX];
-    path_join(path, options->data_dir, LOG_FILE);
-    if (options->restore_from == NULL || file_exists(path)) {
+    if (options->restore_from == NULL) {
         return ok();
     }
-    log_info("node", "restoring from %s", options->restore_from);
-    return app_restore(app, options->restore_from, &options->restore_hash);
+    err e = app_restore(app, options->restore_from, &options->restore_hash);
+    if (is_err(e, ERR_EXISTS)) {
+        return ok();
+    }
+    TRY(e);
+    log_info("node", "restored from %s", options->restore_from);
+    return ok();
 }
 
 static err open_app(struct node *node, const struct node_options *options)
