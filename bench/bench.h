@@ -9,7 +9,7 @@
 
 #include "base/int.h"
 
-#define BENCH_RESULTS_MAX 32
+#define BENCH_RESULTS_MAX 48
 
 struct bench_result {
     const char *name;
