@@ -131,6 +131,42 @@ static void a_transfer_is_final(struct world *world)
     chain_account_close(account);
 }
 
+/* A node writes snapshots while it makes blocks; another begins with one, goes on, and finds its
+ * own state when it starts again with the same flags, also if it fell before it logged anything. */
+static void a_node_begins_with_a_snapshot(struct world *world)
+{
+    struct node_options options = node_options_of(world);
+    char folder[PATH_BYTES_MAX];
+    char path[PATH_BYTES_MAX];
+    char copy[PATH_BYTES_MAX];
+    path_join(folder, options.data_dir, "snapshots/2");
+    path_join(path, folder, "block");
+    path_join(copy, world->ledger.dir, "copy");
+    options.snapshot_blocks = 2;
+    options.interval_ms = 200;
+    options.empty_interval_ms = 500;
+    test_ok(node_start(world->loop, &options, &world->node));
+    wait_height(world, 2);
+    options.restore_hash = node_status(world->node).block_hash;
+    bool at_two = node_status(world->node).height == 2;
+    for (u64 deadline_ms = soon(world); !file_exists(path);) {
+        assert_true(loop_now_ms(world->loop) < deadline_ms);
+        test_ok(fiber_sleep(world->loop, loop_now_ms(world->loop) + 20));
+    }
+    stop_node(world);
+    assert_true(at_two);
+    options.data_dir = copy;
+    options.restore_from = folder;
+    options.snapshot_blocks = 0;
+    for (int i = 0; i < 3; i++) {
+        test_ok(node_start(world->loop, &options, &world->node));
+        assert_true(node_status(world->node).height >= 2);
+        wait_height(world, 3 + (u64)i);
+        stop_node(world);
+    }
+    start_node(world); /* for the end of the test */
+}
+
 struct owned {
     u64 territory;
     struct territory_record record;
@@ -346,6 +382,7 @@ static void draining_is_quick(struct world *world)
         run_world(fn);                                                                             \
     }
 
+WORLD_TEST(a_node_begins_with_a_snapshot)
 WORLD_TEST(a_transfer_is_final)
 WORLD_TEST(a_module_call_is_proven)
 WORLD_TEST(a_refused_call_is_not_sent)
@@ -362,6 +399,7 @@ int main(void)
     const struct hash seed = {{7}};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_transfer_is_final),
+        cmocka_unit_test(test_a_node_begins_with_a_snapshot),
         cmocka_unit_test(test_a_module_call_is_proven),
         cmocka_unit_test(test_a_refused_call_is_not_sent),
         cmocka_unit_test(test_blocks_come_by_themselves),
